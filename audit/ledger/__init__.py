@@ -1,0 +1,1 @@
+"""The record: what was done, by whom, to what, kept so that it cannot be changed unseen."""

@@ -1,0 +1,107 @@
+"""Every kind of event there is, each with its sentence. Webhooks and alerts select on these."""
+
+from enum import Enum, unique
+from typing import Literal
+
+import msgspec
+
+Retention = Literal["change", "access", "system"]
+"""What a payload is kept for: changes, attempts (addresses: shortest), the product's own notes."""
+
+
+class Data(msgspec.Struct, forbid_unknown_fields=True):
+    """What an event tells beyond actor, target and reason."""
+
+
+class Refused(Data):
+    """An attempt that the role x action matrix or a rule refused."""
+
+    action: str
+
+
+class Presented(Data):
+    """A credential as presented. `kid` is its public id, never more of it."""
+
+    credential: str
+    kid: str | None = None
+
+
+class Restored(Data):
+    """Counters written back after Redis lost its memory."""
+
+    shard: int
+    era: str
+    counters: int
+
+
+class RolledUp(Data):
+    """An hour of a tenant's decisions, anchored by the digest of its usage rows."""
+
+    hour: str
+    decisions: int
+    digest: str
+
+
+@unique
+class Event(Enum):
+    """`noun.verb`, the sentence, the type of its data if it has any, and its retention."""
+
+    KEY_ISSUED = ("key.issued", "{actor} issued {target}")
+    KEY_CHANGED = ("key.changed", "{actor} changed {target}")
+    KEY_SUSPENDED = ("key.suspended", "{actor} suspended {target}")
+    KEY_RESUMED = ("key.resumed", "{actor} resumed {target}")
+    KEY_REVOKED = ("key.revoked", "{actor} revoked {target}")
+    LIMIT_CHANGED = ("limit.changed", "{actor} changed {target}")
+    TENANT_CREATED = ("tenant.created", "{actor} created {target}")
+    TENANT_SUSPENDED = ("tenant.suspended", "{actor} suspended {target}")
+    TENANT_RESUMED = ("tenant.resumed", "{actor} resumed {target}")
+    PERSON_CREATED = ("person.created", "{actor} created {target}")
+    PERSON_DISABLED = ("person.disabled", "{actor} disabled {target}")
+    PERSON_ENABLED = ("person.enabled", "{actor} enabled {target}")
+    MEMBERSHIP_CREATED = ("membership.created", "{actor} created {target}")
+    MEMBERSHIP_CHANGED = ("membership.changed", "{actor} changed {target}")
+    MEMBERSHIP_DISABLED = ("membership.disabled", "{actor} disabled {target}")
+    API_CREATED = ("api.created", "{actor} created {target}")
+    API_CHANGED = ("api.changed", "{actor} changed {target}")
+    API_GRANTED = ("api.granted", "{actor} granted {target} to the tenant")
+    GATEWAY_CREATED = ("gateway.created", "{actor} created {target}")
+    GATEWAY_CHANGED = ("gateway.changed", "{actor} changed {target}")
+    GATEWAY_DISABLED = ("gateway.disabled", "{actor} disabled {target}")
+    MANAGEMENT_TOKEN_CREATED = ("management_token.created", "{actor} created {target}")
+    MANAGEMENT_TOKEN_REVOKED = ("management_token.revoked", "{actor} revoked {target}")
+    ACCESS_REFUSED = (
+        "access.refused", "{actor} was refused {action} on {target}", Refused, "access",
+    )  # fmt: skip
+    CREDENTIAL_REFUSED = (
+        "credential.refused", "a {credential} was refused at {target}", Presented, "access",
+    )  # fmt: skip
+    CREDENTIAL_EXPOSED = (
+        "credential.exposed", "{target}, a {credential}, was sent in a query string",
+        Presented, "access",
+    )  # fmt: skip
+    DRAIN_RESTORED = (
+        "drain.restored", "Redis lost its memory: {counters} counters of {target} were restored",
+        Restored, "system",
+    )  # fmt: skip
+    USAGE_ROLLED_UP = (
+        "usage.rolled_up", "{decisions} decisions of {target} in the hour {hour} were anchored",
+        RolledUp, "system",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        type: str,
+        template: str,
+        data: type[Data] | None = None,
+        retention: Retention = "change",
+    ) -> None:
+        self.type = type
+        self.template = template
+        self.data = data
+        self.retention = retention
+
+    def __str__(self) -> str:
+        return self.type
+
+
+BY_TYPE = {event.type: event for event in Event}

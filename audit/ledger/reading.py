@@ -1,0 +1,57 @@
+"""Entries for who may see them: `GET audit/events` and the audit pages. Used inside a scope."""
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import QuerySet
+
+from audit.ledger.models import Entry, Payload
+from audit.ledger.sentences import body_of, sentence
+from portal.core.clock import rfc3339
+
+
+def entries(
+    *,
+    tenant: str | None,
+    type: str | None = None,
+    actor: str | None = None,
+    target: str | None = None,
+    request_id: str | None = None,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+) -> QuerySet[Entry]:
+    """Entries with their payloads, newest first, by (`occurred_at`, `id`) for cursors.
+
+    `tenant` None is everything that the scope shows. `actor` and `target` are ids; `since` is
+    included, `until` is not.
+    """
+    filters = {
+        "tenant_id": tenant, "type": type, "actor_id": actor, "object_id": target,
+        "request_id": request_id, "occurred_at__gte": since, "occurred_at__lt": until,
+    }  # fmt: skip
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    return Entry.objects.filter(**wanted).select_related("payload").order_by("-occurred_at", "-id")
+
+
+def payload_of(entry: Entry) -> Payload | None:
+    """The entry's payload, erased or not; None if the row is missing."""
+    return getattr(entry, "payload", None)
+
+
+def shown(entry: Entry) -> dict[str, Any]:
+    """One result of `GET audit/events`. `seq` comes with the Merkle log."""
+    payload = payload_of(entry)
+    body = body_of(payload)
+    return {
+        "id": entry.id,
+        "seq": None,
+        "type": entry.type,
+        "sentence": sentence(entry, payload),
+        "occurred_at": rfc3339(entry.occurred_at),
+        "actor": {"kind": entry.actor_kind, "id": entry.actor_id, "label": body.get("actor")},
+        "target": {"type": entry.object_type, "id": entry.object_id, "label": body.get("target")},
+        "outcome": entry.outcome,
+        "request_id": entry.request_id,
+        "before": body.get("before"),
+        "after": body.get("after"),
+    }

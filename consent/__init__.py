@@ -1,0 +1,1 @@
+"""Consent: purposes, notices and what people agreed to."""

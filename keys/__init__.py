@@ -1,0 +1,1 @@
+"""Keys: issuing, changing, revoking, the decision that gateways ask for, and usage."""

@@ -1,0 +1,255 @@
+"""The path of a decision, top to bottom. Everything that refuses is told; every failure is closed."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from keys.codes import Code
+from keys.decision import script as answers
+from keys.decision.addresses import Address, inside
+from keys.decision.guesses import Guesses, guess
+from keys.decision.loader import Snapshots
+from keys.decision.question import Ask
+from keys.decision.routes import Route
+from keys.decision.rules import Refused, purpose_of, refusals, route_of
+from keys.decision.script import DECIDE, DRY_RUN, FRESH, Answer, Script, StoreUnavailable
+from keys.decision.snapshots import (
+    GatewaySnapshot,
+    KeySnapshot,
+    Negative,
+    believed,
+    believed_of_gateway,
+)
+from portal.core import configuration, tokens
+from portal.core.ids import uuid7
+from portal.core.names import SHARD
+
+ROUNDS: Final = 4
+"""How often a decision starts again because something changed under it, before it gives up."""
+
+
+class LimitState(msgspec.Struct, gc=False):
+    """A limit as an answer shows it."""
+
+    name: str
+    unit: str
+    window: str
+    limit: int
+    remaining: int
+    resets_in: int
+
+
+class Decision(msgspec.Struct, gc=False):
+    """What was decided. `key` and `id` are None where no key was proved."""
+
+    code: Code
+    id: str | None = None
+    key: KeySnapshot | None = None
+    limits: list[LimitState] = []
+    retry_after: int | None = None
+    failures: list[Refused] | None = None
+
+
+class Unauthorized(Exception):
+    """The gateway's own credential: unknown, wrong, disabled, or from an address not its own."""
+
+
+class Decider:
+    """Answers checks from snapshots and one script call."""
+
+    def __init__(
+        self, snapshots: Snapshots, script: Script, restore: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.snapshots, self.script, self.restore = snapshots, script, restore
+        self.guesses = Guesses()
+        self.dry_runs = configuration.DRY_RUN_RATE()
+        self.brand = configuration.KEY_BRAND()
+        # A reference, not the subject: keyed, so that it can't be guessed back from a dump.
+        ring = configuration.KEY_PEPPERS()
+        self.subject_key = hmac.digest(ring[min(ring)], b"countersign subject reference", "sha256")
+
+    async def gateway(
+        self, credential: str | None, peer: Address | None, key: str | None = None
+    ) -> GatewaySnapshot:
+        """The gateway behind a credential; raises Unauthorized, one answer for every reason.
+
+        `key` is what it asks about, so that both misses are one statement.
+        """
+        shape = tokens.parse(credential) if credential else None
+        if credential is None or shape is None or shape.brand != tokens.GATEWAY:
+            raise Unauthorized
+        for _ in range(ROUNDS):
+            held = self.snapshots.gateway(shape.kid)
+            if held is None:
+                await self.snapshots.load(shape.kid, self._missing(key))
+                continue
+            known = isinstance(held, GatewaySnapshot)
+            if isinstance(held, GatewaySnapshot) and self._usable(held, credential, peer):
+                return held
+            # A refusal has to be fresh too: the gateway may have come into being just now.
+            if not known:
+                tokens.verify(credential, tokens.NOBODY, tokens.newest_pepper())
+            names = believed_of_gateway(held) if isinstance(held, GatewaySnapshot) else []
+            stamp = held.stamp if isinstance(held, Negative) else False
+            state = (await self.script.ask([FRESH, stamp, names, False]))[0]
+            if state == answers.DECIDED:
+                raise Unauthorized
+            await self._still_deciding(state)
+            self.snapshots.unknown_gateways.drop(shape.kid)
+            await self.snapshots.load(shape.kid, None)
+        raise StoreUnavailable
+
+    @staticmethod
+    def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> bool:
+        proved = tokens.verify(credential, gateway.digest, gateway.pepper)
+        here = not gateway.networks or (peer is not None and inside(peer, gateway.networks))
+        return proved and here and not gateway.disabled
+
+    def _missing(self, key: str | None) -> str | None:
+        shape = tokens.parse(key) if key else None
+        return shape.kid if shape and self.snapshots.key(shape.kid) is None else None
+
+    async def _still_deciding(self, state: int) -> None:
+        """Whether another round may decide; raises StoreUnavailable when none can."""
+        if state == answers.NO_ERA:
+            await self.restore()
+        elif state not in (answers.STALE, answers.COLD, answers.NEGATIVE_STALE):
+            raise StoreUnavailable
+
+    async def may_dry_run(self, gateway: GatewaySnapshot) -> bool:
+        """Whether this gateway has a dry run left in this second."""
+        for _ in range(ROUNDS):
+            state = (await self.script.ask([DRY_RUN, gateway.id, self.dry_runs]))[0]
+            if state in (answers.DECIDED, answers.TOO_MANY):
+                return bool(state == answers.DECIDED)
+            await self._still_deciding(state)
+        raise StoreUnavailable
+
+    async def decide(
+        self, gateway: GatewaySnapshot, credential: str, peer: Address | None, ask: Ask
+    ) -> Decision:
+        """Decide. Raises StoreUnavailable, Unauthorized (the gateway changed meanwhile), Invalid."""
+        if not ask.key:
+            return Decision(Code.KEY_MISSING)
+        shape = tokens.parse(ask.key) if len(ask.key) <= tokens.LONGEST else None
+        if shape is None or shape.brand != self.brand:
+            self.guesses.count(gateway.id, ask.ip, Code.KEY_MALFORMED)
+            return Decision(Code.KEY_MALFORMED)
+        for _ in range(ROUNDS):
+            held = self.snapshots.key(shape.kid)
+            if held is None:
+                await self.snapshots.load(None, shape.kid)
+                continue
+            if isinstance(held, KeySnapshot) and self._proved(gateway, held, ask.key):
+                answer, decision = await self._decided(gateway, held, ask)
+            else:
+                answer = await self._unknown(gateway, held, ask)
+                decision = Decision(Code.KEY_UNKNOWN)
+            if answer[0] == answers.DECIDED:
+                return decision
+            await self._still_deciding(answer[0])
+            self.snapshots.unknown_keys.drop(shape.kid)
+            await self.snapshots.load(tokens.parse(credential).kid, shape.kid)  # type: ignore[union-attr]  # it was parsed before
+            gateway = await self.gateway(credential, peer)
+        raise StoreUnavailable
+
+    @staticmethod
+    def _proved(gateway: GatewaySnapshot, key: KeySnapshot, text: str) -> bool:
+        """The secret is right and the key is this gateway's to ask about."""
+        return (
+            tokens.verify(text, key.digest, key.pepper)
+            and key.tenant.id in gateway.tenants
+            and key.environment in gateway.environments
+            and key.api.id == gateway.api
+        )
+
+    async def _unknown(
+        self, gateway: GatewaySnapshot, held: KeySnapshot | Negative, ask: Ask
+    ) -> Answer:
+        """Refuse as unknown, at the cost of a known key, when Redis agrees that it still is."""
+        if isinstance(held, Negative):
+            tokens.verify(ask.key, tokens.NOBODY, tokens.newest_pepper())
+            stamp, names = held.stamp, believed_of_gateway(gateway)
+        else:
+            stamp, names = False, believed(gateway, held)
+        field = guess(gateway.id, ask.ip, Code.KEY_UNKNOWN)
+        return await self.script.ask([FRESH, stamp, names, False if ask.dry_run else field])
+
+    async def _decided(
+        self, gateway: GatewaySnapshot, key: KeySnapshot, ask: Ask
+    ) -> tuple[Answer, Decision]:
+        route = route_of(key, ask)
+        purpose = purpose_of(ask, route)
+        found = refusals(key, ask, route, purpose)
+        reasons = list(found) if ask.dry_run else [r for r in (next(found, None),) if r]
+        rank = min((r.code for r in reasons), default=Code.OK)
+        decision_id = uuid7(SHARD)
+        entry: str | bool = False
+        if not ask.dry_run:
+            entry = self._entry(decision_id, gateway, key, ask, route, purpose)
+        costs = [ask.usage.get(limit.unit, -1) for limit in key.limits]
+        answer = await self.script.ask(
+            [DECIDE, believed(gateway, key), rank, key.ends, key.packed_limits, costs,
+             not ask.dry_run, entry]
+        )  # fmt: skip
+        if answer[0] != answers.DECIDED:
+            return answer, Decision(Code.STORE_UNAVAILABLE)
+        return answer, _decision(decision_id, key, answer, reasons if ask.dry_run else None)
+
+    def _entry(
+        self, decision_id: str, gateway: GatewaySnapshot, key: KeySnapshot, ask: Ask,
+        route: Route | None, purpose: str | None,
+    ) -> str:  # fmt: skip
+        """The decision as the drain will read it (keys.draining.Entry): no path, no subject."""
+        subject = ""
+        if ask.subject is not None:
+            message = f"{key.tenant.id}|{ask.subject}".encode()
+            subject = hmac.new(self.subject_key, message, sha256).hexdigest()[:32]
+        return _text(
+            (
+                decision_id, key.tenant.id, key.id, key.kid, gateway.id, ask.usage,
+                ask.ip.text if ask.ip else None, route.method if route else "",
+                route.pattern if route else "", route.scopes if route else (), ask.scopes,
+                ask.model or "", subject, purpose or "",
+            )
+        )  # fmt: skip
+
+
+_json = msgspec.json.Encoder().encode
+
+
+def _text(value: Any) -> str:
+    return _json(value).decode()
+
+
+def _seconds(milliseconds: int) -> int:
+    return -(-milliseconds // 1000)
+
+
+def _decision(
+    decision_id: str, key: KeySnapshot, answer: Answer, reasons: list[Refused] | None
+) -> Decision:
+    _, rank, shown, wait, ended, failed = answer
+    limits = [
+        LimitState(
+            shape.name, shape.unit, shape.window, shape.amount,
+            shown[2 * i], _seconds(shown[2 * i + 1]),
+        )
+        for i, shape in enumerate(key.limits)
+    ]  # fmt: skip
+    failures = None
+    if reasons is not None:
+        failures = sorted(
+            reasons
+            + [Refused(Code(code), "The end of the key or secret has passed.") for code in ended[:1]]
+            + [
+                Refused(Code(failed[i + 1]), f"The limit {key.limits[failed[i] - 1].name} refuses.")
+                for i in range(0, len(failed), 2)
+            ],
+            key=lambda reason: reason.code,
+        )
+    retry = _seconds(wait) if wait > 0 else None
+    return Decision(Code(rank), decision_id, key, limits, retry, failures)

@@ -1,0 +1,64 @@
+"""Which route of an Api a request takes, read from the path exactly as the proxy will send it on."""
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+
+SUSPICIOUS: Final = re.compile(
+    r"%(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f]|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE
+)
+"""What two HTTP programs may read differently. It is refused, never normalised our own way."""
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """A route as the check path knows it."""
+
+    method: str
+    pattern: str
+    scopes: tuple[str, ...]
+    purpose: str
+    consent: bool
+
+
+class _Wild(NamedTuple):
+    literal: int
+    match: re.Pattern[str]
+    route: Route
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = []
+    for segment in pattern.split("/"):
+        parts.append({"*": "[^/]+", "**": ".*"}.get(segment) or re.escape(segment))
+    return re.compile("/".join(parts))
+
+
+class RouteTable:
+    """An Api's routes: exact ones by dictionary, patterns by how much of them is literal."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.exact = {(r.method, r.pattern): r for r in routes if "*" not in r.pattern}
+        wild = [
+            _Wild(len(r.pattern.replace("*", "")), _expression(r.pattern), r)
+            for r in routes
+            if "*" in r.pattern
+        ]
+        self.wild = sorted(wild, key=lambda w: (-w.literal, w.route.method == "*"))
+
+    def find(self, method: str | None, path: str) -> Route | None:
+        """The route of this request; None for an unknown or a suspicious one.
+
+        The query string takes no part. `method` is compared as it is: methods are case-sensitive
+        (RFC 9110, section 9.1).
+        """
+        bare = path.partition("?")[0].partition("#")[0]
+        if not method or not bare.startswith("/") or SUSPICIOUS.search(bare):
+            return None
+        exact = self.exact.get((method, bare)) or self.exact.get(("*", bare))
+        if exact:
+            return exact
+        for wild in self.wild:
+            if wild.route.method in (method, "*") and wild.match.fullmatch(bare):
+                return wild.route
+        return None

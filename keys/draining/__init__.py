@@ -1,0 +1,1 @@
+"""The drain: decisions from a shard's stream into PostgreSQL, exactly once."""

@@ -1,0 +1,123 @@
+"""The check path as a running service: its own pool, its own link, and what it repairs meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import hiredis
+import msgspec
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from keys.decision.addresses import Address, address
+from keys.decision.decider import Decider
+from keys.decision.link import Link, LinkDown
+from keys.decision.loader import Snapshots
+from keys.decision.script import Script, StoreUnavailable
+from keys.draining.restoring import Restorer
+from keys.gateway.check import CheckEndpoint
+from keys.gateway.http import Disconnected, Receive, Scope, Send, refuse
+from keys.gateway.nginx import NginxEndpoint
+from portal.core import configuration
+from portal.core.names import prefix
+from portal.core.versions import BUMP_SCRIPT
+
+POLL: Final = 0.1
+LEFT_BEHIND: Final = "300 milliseconds"
+"""Older outbox rows are not a writer's about to publish: it died, or could not reach Redis."""
+REPAIR_TIMEOUT: Final = 5.0
+log = structlog.get_logger()
+Endpoint = Callable[[Scope, Receive, Send, Address | None], Awaitable[None]]
+
+
+class CheckService:
+    """An ASGI application for the paths that gateways call. `start` before, `stop` after."""
+
+    def __init__(self) -> None:
+        url = configuration.REDIS_URL()
+        self.pool = AsyncConnectionPool(
+            configuration.DATABASE_CHECK_URL() or configuration.DATABASE_URL(),
+            min_size=1, max_size=4, open=False, timeout=2, reconnect_timeout=30,
+            kwargs={"autocommit": True, "options": "-c statement_timeout=2000"},
+        )  # fmt: skip
+        self.link = Link(url)
+        # Repairs take longer than a decision may, and must not stand in its way.
+        self.repair_link = Link(url, REPAIR_TIMEOUT)
+        self.script = Script(
+            self.link,
+            most_decisions=configuration.STREAM_CAP(),
+            test_clock=configuration.TEST_CLOCK(),
+        )
+        self.snapshots = Snapshots(self.pool, self.script, configuration.HELD_KEYS())
+        self.restorer = Restorer(self.repair_link, self.pool)
+        self.decider = Decider(self.snapshots, self.script, self.restorer)
+        self.endpoints: dict[str, Endpoint] = {
+            "/v1/keys/check": CheckEndpoint(self.decider),
+            "/v1/authorize/nginx": NginxEndpoint(self.decider),
+        }
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def serves(self, path: str) -> bool:
+        """Whether this path is one that gateways call."""
+        return path in self.endpoints
+
+    async def start(self) -> None:
+        """Open connections in the background: the service starts without its stores too."""
+        await self.pool.open(wait=False)
+        with suppress(StoreUnavailable):
+            await self.restorer()
+        for work in (self._repair_outbox, self._write_guesses):
+            self.tasks.append(asyncio.ensure_future(self._repeat(work)))
+
+    async def stop(self) -> None:
+        """End the repairs and close connections."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.link.close()
+        self.repair_link.close()
+        await self.pool.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; a path that is none of ours is a 404 problem."""
+        endpoint = self.endpoints.get(scope["path"])
+        if endpoint is None:
+            await refuse(send, 404, "NOT_FOUND", "There is nothing at this address.")
+            return
+        client = scope.get("client")
+        peer = None
+        if client:
+            with suppress(ValueError):
+                peer = address(client[0])
+        with suppress(Disconnected):
+            await endpoint(scope, receive, send, peer)
+
+    async def _repeat(self, work: Callable[[], Awaitable[float]]) -> None:
+        while True:
+            try:
+                pause = await work()
+            except (psycopg.Error, PoolTimeout, LinkDown, hiredis.HiredisError, OSError) as error:
+                log.warning("repair.waiting", work=work.__name__, error=type(error).__name__)
+                pause = 0.5
+            await asyncio.sleep(pause)
+
+    async def _repair_outbox(self) -> float:
+        """Publish what dead writers left behind (DESIGN.md, section 6: within half a second)."""
+        async with self.pool.connection(timeout=2) as connection, connection.transaction():
+            cursor = await connection.execute(
+                "SELECT id, versions::text FROM outbox_claim(%s::interval, 100)", (LEFT_BEHIND,)
+            )
+            rows = await cursor.fetchall()
+            if not rows:
+                return POLL
+            for _, versions in rows:
+                packed = msgspec.msgpack.encode(msgspec.json.decode(versions))
+                await self.repair_link.call("EVAL", BUMP_SCRIPT, 1, prefix(), packed)
+            await connection.execute("SELECT outbox_done(%s)", ([row[0] for row in rows],))
+        return 0.0
+
+    async def _write_guesses(self) -> float:
+        await self.decider.guesses.write(self.repair_link)
+        return 1.0

@@ -1,0 +1,27 @@
+"""The rows of keys: one module a noun."""
+
+from keys.models.key import ApiKey, Secret
+from keys.models.limit import KeyLimit, Limit
+from keys.models.usage import (
+    Decision,
+    DrainPosition,
+    HourlyUsage,
+    QuotaWindow,
+    SecretUse,
+    Seen,
+    UnknownKeys,
+)
+
+__all__ = [
+    "ApiKey",
+    "Decision",
+    "DrainPosition",
+    "HourlyUsage",
+    "KeyLimit",
+    "Limit",
+    "QuotaWindow",
+    "Secret",
+    "SecretUse",
+    "Seen",
+    "UnknownKeys",
+]

@@ -1,0 +1,1 @@
+"""Countersign's composition and its lower floors: tools (`core`) and who (`tenancy`)."""

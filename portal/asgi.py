@@ -1,0 +1,8 @@
+"""Django as an ASGI application: pages and the management API."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+application = get_asgi_application()

@@ -1,0 +1,14 @@
+"""Celery's application and its static schedule. Nothing that is time-critical is a job."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+app = Celery("countersign")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    "decision partitions": {"task": "keys.tasks.make_partitions", "schedule": 6 * 3600.0},
+    "idempotency records": {"task": "portal.tenancy.tasks.forget_requests", "schedule": 3600.0},
+}

@@ -1,0 +1,1 @@
+"""Tools that know nothing of the product: settings readers, ids, tokens, versions, Redis, HTTP."""

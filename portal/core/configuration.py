@@ -1,0 +1,168 @@
+"""Every setting that Countersign reads from its environment, with its type, default and meaning.
+
+`docs/configuration.md` is generated from this registry. Values are read when asked for, so that the
+check role, which needs four of them, does not fail for want of the others. Any setting may be given
+as `NAME_FILE`, the path of a file that holds the value: the usual way to hand over a secret.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or nonsense; the text names it and never repeats a secret value."""
+
+
+class Setting(Generic[T]):
+    """One setting: calling it reads, checks and returns the value."""
+
+    def __init__(
+        self, name: str, parse: Callable[[str], T], meaning: str, default: T | None = None,
+        *, secret: bool = False, required: bool = False,
+    ) -> None:  # fmt: skip
+        self.name, self.parse, self.meaning = name, parse, meaning
+        self.default, self.secret, self.required = default, secret, required
+        REGISTRY.append(self)
+
+    def raw(self) -> str | None:
+        """The text as given, or None; an empty value counts as not given."""
+        path = os.environ.get(f"{self.name}_FILE")
+        if path:
+            try:
+                return Path(path).read_text().strip() or None
+            except OSError as error:
+                raise ConfigurationError(f"{self.name}_FILE: {error.strerror}: {path}") from None
+        return os.environ.get(self.name) or None
+
+    def __call__(self) -> T:
+        """The value; raises ConfigurationError when it is missing or can't be read."""
+        text = self.raw()
+        if text is None:
+            if self.required:
+                raise ConfigurationError(f"{self.name} is not set. {self.meaning}")
+            return self.default  # type: ignore[return-value]  # None only where T admits it
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            shown = "its value" if self.secret else repr(text)
+            raise ConfigurationError(f"{self.name}: {shown} is refused: {error}") from None
+
+
+REGISTRY: list[Setting] = []  # type: ignore[type-arg]  # of every type
+
+
+def _flag(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("say 1 or 0")
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _brand(text: str) -> str:
+    if not (3 <= len(text) <= 5 and text.isascii() and text.islower() and text.isalpha()):
+        raise ValueError("3 to 5 letters a-z")
+    return text
+
+
+def _peppers(text: str) -> dict[int, bytes]:
+    """`1:base64,2:base64`: at least 32 bytes each; the highest id signs, all verify."""
+    ring: dict[int, bytes] = {}
+    for part in _list(text):
+        number, _, value = part.partition(":")
+        try:
+            secret = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raise ValueError(f"pepper {number!r} is not base64") from None
+        if len(secret) < 32:
+            raise ValueError(f"pepper {number!r} is shorter than 32 bytes")
+        if int(number) in ring:
+            raise ValueError(f"pepper {number!r} is given twice")
+        ring[int(number)] = secret
+    if not ring:
+        raise ValueError("at least one pepper is needed")
+    return ring
+
+
+def _networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(part) for part in _list(text)]
+
+
+DATABASE_URL = Setting(
+    "DATABASE_URL", str, "PostgreSQL as the application's role; unset: `make run` starts one.",
+    secret=True, required=True,
+)  # fmt: skip
+DATABASE_OWNER_URL = Setting[str | None](
+    "DATABASE_OWNER_URL", str, "PostgreSQL as the tables' owner: for migrations only.", secret=True
+)
+DATABASE_CHECK_URL = Setting[str | None](
+    "DATABASE_CHECK_URL", str,
+    "PostgreSQL as the check path's role, which may execute its functions only; unset: the application's.",
+    secret=True,
+)  # fmt: skip
+REDIS_URL = Setting(
+    "REDIS_URL", str, "Redis or Valkey >= 6.2 with `noeviction`; unset: `make run` starts one.",
+    secret=True, required=True,
+)  # fmt: skip
+BROKER_URL = Setting[str | None](
+    "BROKER_URL", str, "Celery's broker; unset: REDIS_URL.", secret=True
+)
+SECRET_KEY = Setting(
+    "SECRET_KEY", str, "Django's key: signs sessions and cursors. It never touches an API key.",
+    secret=True, required=True,
+)  # fmt: skip
+KEY_PEPPERS = Setting(
+    "KEY_PEPPERS", _peppers,
+    "Ring `id:base64,...` of 32 bytes or more each; the highest id signs new tokens, all verify.",
+    secret=True, required=True,
+)  # fmt: skip
+KEY_BRAND = Setting("KEY_BRAND", _brand, "First part of API keys, for secret scanners.", "csk")
+BASE_URL = Setting("BASE_URL", str, "Where browsers reach the portal.", "http://127.0.0.1:8000")
+ALLOWED_HOSTS = Setting(
+    "ALLOWED_HOSTS", _list, "Host names of the portal's pages and management API, by comma.",
+    ["127.0.0.1", "localhost", "[::1]"],
+)  # fmt: skip
+SECURE = Setting(
+    "SECURE", _flag, "1 when the portal is reached over HTTPS: secure cookies and HSTS.", False
+)
+DEBUG = Setting("DEBUG", _flag, "Django's debug pages; never in production.", False)
+DATA_DIR = Setting("DATA_DIR", Path, "Where `make run` keeps its data.", Path("var"))
+METRICS_TOKEN = Setting[str | None](
+    "METRICS_TOKEN", str, "Bearer token of /metrics; unset: 404.", secret=True
+)
+TRUSTED_PROXIES = Setting(
+    "TRUSTED_PROXIES", _networks,
+    "Networks of the proxies in front of Countersign whose X-Forwarded-For names a caller's address.",
+    [],
+)  # fmt: skip
+API_RATE = Setting(
+    "API_RATE",
+    int,
+    "Management API: requests a second for each credential (burst twice that).",
+    200,
+)
+DRY_RUN_RATE = Setting("DRY_RUN_RATE", int, "Dry runs a second for each gateway.", 50)
+STREAM_CAP = Setting(
+    "STREAM_CAP",
+    int,
+    "Decisions that may wait for the drain; above it checks answer 503.",
+    2_000_000,
+)
+HELD_KEYS = Setting("HELD_KEYS", int, "Keys that one check process holds in memory.", 100_000)
+TEST_CLOCK = Setting(
+    "COUNTERSIGN_TEST_CLOCK", _flag,
+    "Tests only: the decision's clock obeys the offset kept in Redis.", False,
+)  # fmt: skip
+LOG_LEVEL = Setting("LOG_LEVEL", str.upper, "DEBUG, INFO, WARNING or ERROR.", "INFO")

@@ -1,0 +1,86 @@
+"""Django's error handlers: problems for programs, a page in our look for people.
+
+The page is rendered without the database, so that it also tells of the database's loss, and never
+asks for the host's name: a malformed one is what some of these are about.
+"""
+
+import sys
+from typing import Final, NamedTuple
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from portal.core.problems import PROBLEMS, RETRY_AFTER, problem_response
+
+FOR_PROGRAMS: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/")
+
+
+class Words(NamedTuple):
+    """What an error page says: what happened, and what to do about it."""
+
+    title: str
+    sentence: str
+
+
+WORDS: Final = {
+    "REQUEST_INVALID": Words(
+        "The request can't be read",
+        "Its address or headers are not what a browser of ours would send. Nothing was changed.",
+    ),
+    "FORBIDDEN": Words("You may not do this", "Nothing was changed. Ask an owner of the tenant."),
+    "NOT_FOUND": Words(
+        "There is no such page, or it is not yours to see",
+        "The address may be mistyped, or belong to another tenant. Both look the same on purpose.",
+    ),
+    "METHOD_NOT_ALLOWED": Words(
+        "This address is not used that way", "Nothing was changed. Go back and use the page's form."
+    ),
+    "STORE_UNAVAILABLE": Words(
+        "The database does not answer. Nothing was changed",
+        "Gateways still decide for keys that they already hold; all others are refused."
+        " Try again in a few seconds.",
+    ),
+    "INTERNAL": Words(
+        "Something broke on our side. Nothing was changed",
+        "The error was recorded with the request id below. If it happens again, send us that id.",
+    ),
+}
+
+
+def error_response(request: HttpRequest, code: str) -> HttpResponse:
+    """The answer for `code`, one of WORDS, as this address' callers can read it."""
+    if request.path.startswith(FOR_PROGRAMS) or request.path == "/v1":
+        return problem_response(code)
+    status = PROBLEMS[code].status
+    context = {
+        "code": code,
+        "status": status,
+        "words": WORDS[code],
+        "request_id": getattr(request, "request_id", ""),
+    }
+    response = HttpResponse(render_to_string("error.html", context), status=status)
+    if status == 503:
+        response["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400."""
+    return error_response(request, "REQUEST_INVALID")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler403."""
+    return error_response(request, "FORBIDDEN")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404."""
+    return error_response(request, "NOT_FOUND")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """handler500: a bug, or the database away."""
+    lost = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    return error_response(request, "STORE_UNAVAILABLE" if lost else "INTERNAL")

@@ -1,0 +1,103 @@
+"""uvicorn's HTTP protocol with bounds: its own defaults take 150 MB of headers and wait for ever."""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEADERS: Final = 32 * 1024
+"""Bytes of request line and headers; above: 431."""
+MOST_SECONDS: Final = 10.0
+"""For a request to arrive whole; above: 408."""
+
+
+def _problem(status: int, title: str, code: str, detail: str) -> bytes:
+    body = (
+        f'{{"type":"about:blank","title":"{title}","status":{status},'
+        f'"code":"{code}","detail":"{detail}"}}'
+    ).encode()
+    head = (
+        f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
+        f"cache-control: no-store\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+HEADERS_TOO_LARGE: Final = _problem(
+    431, "Request Header Fields Too Large", "HEADERS_TOO_LARGE", "Headers are longer than 32 KiB."
+)
+REQUEST_TIMEOUT: Final = _problem(
+    408, "Request Timeout", "REQUEST_TIMEOUT", "The request took longer than 10 s to arrive."
+)
+REQUEST_INVALID: Final = _problem(
+    400, "Bad Request", "REQUEST_INVALID", "This is not an HTTP request."
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """httptools' protocol that gives up on requests that are too long or too slow."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.head_bytes = 0
+        self.in_head = self.whole = True
+        self.deadline: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Count what arrives before a request's headers are complete."""
+        if self.transport.is_closing():
+            return
+        if self.in_head:
+            self.head_bytes += len(data)
+            # Headers that came in one piece with a body are measured when they are parsed.
+            if self.head_bytes > MOST_HEADERS and b"\r\n\r\n" not in data:
+                self._give_up(HEADERS_TOO_LARGE)
+                return
+        super().data_received(data)
+        if not self.whole and self.deadline is None:
+            self.deadline = self.loop.call_later(MOST_SECONDS, self._too_slow)
+
+    def on_message_begin(self) -> None:
+        """A request begins: its clock starts unless all of it is here already."""
+        self.whole = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: measure it exactly, then let uvicorn go on."""
+        self.in_head = False
+        size = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
+        if size > MOST_HEADERS:
+            self._give_up(HEADERS_TOO_LARGE)
+            return
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole: the next one starts its own count and clock."""
+        self._disarm()
+        self.in_head = self.whole = True
+        self.head_bytes = 0
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No clock outlives its connection."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is a problem too; uvicorn's own text names nothing."""
+        self._give_up(REQUEST_INVALID)
+
+    def _disarm(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
+
+    def _too_slow(self) -> None:
+        self.deadline = None
+        self._give_up(REQUEST_TIMEOUT)
+
+    def _give_up(self, response: bytes) -> None:
+        self._disarm()
+        if not self.transport.is_closing():
+            self.transport.write(response)
+            self.transport.close()

@@ -1,0 +1,123 @@
+"""The text of a credential: `csk_live_7Kq2mX9aB4cD_<43 of secret><6 of checksum>`.
+
+One format for API keys (`csk`), gateways (`csg`) and management tokens (`csm`). The checksum is the
+CRC32 of everything before it, so that a mistyped or truncated credential is refused before any I/O
+and a secret scanner has no false positives. It is no security: that is the 256-bit secret, of which
+only an HMAC-SHA256 under a pepper from outside the database is kept (CONTRACT.md, Credentials).
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from portal.core import configuration
+from portal.core.ids import ALPHABET, base62
+
+GATEWAY: Final = "csg"
+MANAGEMENT: Final = "csm"
+LONGEST: Final = 128  # characters; ours are 79, "opaque, up to 128" is what clients are told
+
+
+class Shape(NamedTuple):
+    """What a credential's text says of itself."""
+
+    brand: str
+    environment: str
+    kid: str
+
+
+class SecretText:
+    """A credential's whole text. It shows itself only to who calls `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text, for the one response that issues it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"<SecretText {self._text[:21]}…>" if parse(self._text) else "<SecretText>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True)
+class Minted:
+    """A new credential: its text, once, and what the database keeps of it."""
+
+    secret: SecretText
+    kid: str
+    digest: bytes
+    pepper_id: int
+
+
+def checksum(text: str) -> str:
+    """CRC32 (IEEE) of `text` in base62, padded with `0` to six characters."""
+    number, out = crc32(text.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        out = ALPHABET[digit] + out
+    return out
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    brands = f"{configuration.KEY_BRAND()}|{GATEWAY}|{MANAGEMENT}"
+    return re.compile(
+        rf"({brands})_(live|test)_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}[0-4][0-9A-Za-z]{{5}}"
+    )
+
+
+def parse(text: str) -> Shape | None:
+    """The shape of a well-formed credential with a right checksum, else None. No I/O."""
+    match = _pattern().fullmatch(text)
+    if match is None or checksum(text[:-6]) != text[-6:]:
+        return None
+    return Shape(*match.groups())
+
+
+@cache
+def _ring() -> dict[int, bytes]:
+    return configuration.KEY_PEPPERS()
+
+
+def digest(text: str, pepper_id: int) -> bytes:
+    """HMAC-SHA256 of the whole text under one pepper; raises KeyError for one not in the ring."""
+    return hmac.digest(_ring()[pepper_id], text.encode(), "sha256")
+
+
+def newest_pepper() -> int:
+    """The id of the pepper that signs new credentials."""
+    return max(_ring())
+
+
+def verify(text: str, expected: bytes, pepper_id: int) -> bool:
+    """Whether `text` is the credential behind `expected`, in constant time.
+
+    A pepper that left the ring verifies nothing, at the same cost.
+    """
+    known = pepper_id in _ring()
+    computed = digest(text, pepper_id if known else newest_pepper())
+    return hmac.compare_digest(computed, expected) and known
+
+
+NOBODY: Final = bytes(32)
+"""Compared with when the kid is unknown, so that an unknown key costs what a wrong one does."""
+
+
+def mint(brand: str, environment: str) -> Minted:
+    """Make a credential; its text is in `secret` and nowhere else."""
+    kid = base62(12)
+    body = f"{brand}_{environment}_{kid}_{base62(43)}"
+    text = body + checksum(body)
+    pepper_id = newest_pepper()
+    return Minted(SecretText(text), kid, digest(text, pepper_id), pepper_id)

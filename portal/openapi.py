@@ -1,0 +1,42 @@
+"""The schema of everything that is served under /v1/, in one document (OpenAPI 3.0)."""
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+
+from keys.api import check_path, components
+
+
+class ManagementTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped library
+    """How the schema names the management token."""
+
+    target_class = "portal.tenancy.authentication.ManagementTokens"
+    name = "management_token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """A bearer token (RFC 6750)."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A management token, `csm_…`, of the tenant in the path.",
+        }
+
+
+def add_check_path(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """drf-spectacular's hook: add what it can't see, the check path and the shared shapes."""
+    found = result.setdefault("components", {})
+    found.setdefault("schemas", {}).update(components.COMPONENTS | check_path.COMPONENTS)
+    found.setdefault("securitySchemes", {}).update(check_path.SECURITY)
+    result["paths"] = {**check_path.PATHS, **result["paths"]}
+    return result
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The schema; the same as in docs/openapi.json."""
+    generated: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # the same
+    return generated

@@ -1,0 +1,116 @@
+"""Django's settings, from the registry in portal.core.configuration."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from portal.core import configuration as env
+from portal.core.logs import configure_logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = env.SECRET_KEY()
+DEBUG = env.DEBUG()
+ALLOWED_HOSTS = env.ALLOWED_HOSTS()
+
+INSTALLED_APPS = [
+    "portal.core",
+    "audit.ledger",
+    "portal.tenancy",
+    "audit",
+    "consent",
+    "keys",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+]
+MIDDLEWARE = [
+    "portal.core.middleware.RequestId",
+    "portal.core.middleware.Headers",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+APPEND_SLASH = False
+AUTH_USER_MODEL = "tenancy.Person"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"context_processors": []},
+    }
+]
+
+
+def database(url: str, *, pooled: bool) -> dict[str, Any]:
+    """Django's form of a PostgreSQL URL; a socket folder may stand in `?host=`."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = {k: v[-1] for k, v in parse_qs(parts.query).items()}
+    host = options.pop("host", None) or parts.hostname or ""
+    if pooled:
+        options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 5}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": parts.port or "",
+        "OPTIONS": options,
+        "ATOMIC_REQUESTS": False,
+    }
+
+
+DATABASES = {"default": database(env.DATABASE_URL(), pooled=True)}
+if owner_url := env.DATABASE_OWNER_URL():
+    DATABASES["owner"] = database(owner_url, pooled=False)
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "portal" / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.tenancy.authentication.ManagementTokens"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["portal.core.strictjson.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.core.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "iso-8601",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Countersign",
+    "VERSION": "1",
+    "DESCRIPTION": "May this key do this, for this person, now?",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["portal.openapi.add_check_path"],
+}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if env.SECURE() else 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.SECURE()
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+CELERY_BROKER_URL = env.BROKER_URL() or env.REDIS_URL().replace("unix://", "redis+socket://")
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+
+LOGGING_CONFIG = None
+configure_logs(env.LOG_LEVEL())

@@ -1,0 +1,10 @@
+"""Who: tenants, people, roles, Apis, gateways, management tokens, and the database's scopes."""
+
+from django.apps import AppConfig
+
+
+class TenancyConfig(AppConfig):
+    name = "portal.tenancy"
+    label = "tenancy"
+    default_auto_field = "django.db.models.BigAutoField"
+    app_functions = ("tenancy_management_token", "tenancy_token_used")

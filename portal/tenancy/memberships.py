@@ -1,0 +1,126 @@
+"""People join tenants, change roles and leave."""
+
+from typing import Final
+
+from audit.ledger.events import Event
+from audit.ledger.recording import record
+from audit.ledger.target import Target
+from portal.core.outbox import Propagation
+from portal.core.refusals import Refusal, refuse
+from portal.tenancy.actors import Actor
+from portal.tenancy.change import Change, platform_change, tenant_change
+from portal.tenancy.models import Membership, Person, Tenant
+from portal.tenancy.permission import found, require, require_within, unless_taken
+from portal.tenancy.texts import checked_reason
+
+LAST_OWNER: Final = "A tenant keeps at least one active owner."
+
+
+def target_of(membership: Membership) -> Target:
+    """The membership as the ledger names it."""
+    return Target("membership", membership.id, str(membership))
+
+
+def add_member(*, actor: Actor, tenant_id: str, person_id: str, role: str) -> Membership:
+    """Make a person a member of a tenant. Refuses with CONFLICT when they are one already."""
+    require(actor, "tenants:write")
+    _checked_role(role)
+    with (
+        unless_taken("This person is a member already."),
+        platform_change("a person is seen by a tenant only once they are its member") as change,
+    ):
+        person, tenant = (
+            found(Person.objects.all(), person_id),
+            found(Tenant.objects.all(), tenant_id),
+        )
+        membership = Membership.objects.create(tenant=tenant, person=person, role=role)
+        change.made = membership.id
+        record(
+            Event.MEMBERSHIP_CREATED, actor=actor, tenant=tenant_id, target=target_of(membership),
+            after={"person": person.id, "role": role},
+        )  # fmt: skip
+    return membership
+
+
+def change_role(*, actor: Actor, tenant_id: str, membership_id: str, role: str) -> Membership:
+    """Give a member another role; their management tokens follow it at once."""
+    _require(actor, tenant_id)
+    _checked_role(role)
+    with tenant_change(tenant_id) as change:
+        membership = _locked(change, tenant_id, membership_id)
+        before = {"role": membership.role}
+        if role != Membership.Role.OWNER:
+            _refuse_last_owner(membership)
+        if membership.role != role:
+            membership.role = role
+            membership.save(update_fields=["role"])
+            record(
+                Event.MEMBERSHIP_CHANGED, actor=actor, tenant=tenant_id,
+                target=target_of(membership), before=before, after={"role": role},
+            )  # fmt: skip
+    return membership
+
+
+def disable_membership(
+    *, actor: Actor, tenant_id: str, membership_id: str, reason: str
+) -> Propagation:
+    """End what a person may do in a tenant: keys that they own are OWNER_DISABLED."""
+    _require(actor, tenant_id)
+    checked_reason(reason)
+    with tenant_change(tenant_id) as change:
+        membership = _locked(change, tenant_id, membership_id)
+        _refuse_last_owner(membership)
+        _turn(actor, membership, False, reason)
+    return change.propagation
+
+
+def enable_membership(
+    *, actor: Actor, tenant_id: str, membership_id: str, reason: str
+) -> Propagation:
+    """Let a former member act again, in the role that they had."""
+    _require(actor, tenant_id)
+    checked_reason(reason)
+    with tenant_change(tenant_id) as change:
+        _turn(actor, _locked(change, tenant_id, membership_id), True, reason)
+    return change.propagation
+
+
+def _require(actor: Actor, tenant_id: str) -> None:
+    require_within(actor, tenant_id)
+    require(actor, "tenants:write")
+
+
+def _checked_role(role: str) -> None:
+    if role not in Membership.Role.values:
+        refuse(f"One of {', '.join(Membership.Role.values)} is needed.", "/role")
+
+
+def _locked(change: Change, tenant_id: str, membership_id: str) -> Membership:
+    """The membership; the tenant's row is locked by its epoch, so that owners are counted right."""
+    known = Membership.objects.filter(tenant_id=tenant_id).select_related("person")
+    found(known, membership_id)
+    change.bump_epoch(tenant_id)
+    return known.get(id=membership_id)
+
+
+def _refuse_last_owner(membership: Membership) -> None:
+    if membership.role != Membership.Role.OWNER or not membership.is_active:
+        return
+    others = Membership.objects.filter(
+        tenant_id=membership.tenant_id, role=Membership.Role.OWNER, is_active=True
+    ).exclude(id=membership.id)
+    if not others.exists():
+        raise Refusal("CONFLICT", LAST_OWNER)
+
+
+def _turn(actor: Actor, membership: Membership, active: bool, reason: str) -> None:
+    if membership.is_active == active:
+        return
+    membership.is_active = active
+    membership.save(update_fields=["is_active"])
+    # Enabling has no event of its own: it is a change of the membership.
+    record(
+        Event.MEMBERSHIP_CHANGED if active else Event.MEMBERSHIP_DISABLED, actor=actor,
+        tenant=membership.tenant_id, target=target_of(membership), reason=reason,
+        before={"is_active": not active}, after={"is_active": active},
+    )  # fmt: skip

@@ -1,0 +1,21 @@
+"""The rows of who: one module a noun."""
+
+from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
+from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
+from portal.tenancy.models.idempotency import IdempotencyRecord
+from portal.tenancy.models.person import Membership, Person
+from portal.tenancy.models.tenant import Tenant
+
+__all__ = [
+    "Api",
+    "ApiGrant",
+    "Gateway",
+    "GatewayTenant",
+    "IdempotencyRecord",
+    "ManagementToken",
+    "Membership",
+    "Person",
+    "Route",
+    "Scope",
+    "Tenant",
+]

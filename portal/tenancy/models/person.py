@@ -1,0 +1,73 @@
+"""People and what they are in a tenant."""
+
+from functools import partial
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from portal.core.ids import new_id
+from portal.tenancy.models.tenant import Tenant
+
+
+class PeopleManager(BaseUserManager["Person"]):
+    """Finds people by the address they sign in with."""
+
+    def get_by_natural_key(self, username: str | None) -> "Person":
+        return self.get(email=username)
+
+
+class Person(AbstractBaseUser):
+    """Someone who signs in. A platform role is theirs; tenant roles are their memberships'."""
+
+    class PlatformRole(models.TextChoices):
+        NONE = ""
+        SECURITY_ADMIN = "security_admin"
+        AUDITOR = "auditor"
+
+    id = models.CharField(primary_key=True, max_length=32, default=partial(new_id, "per"))
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=128)
+    platform_role = models.CharField(
+        max_length=16, choices=PlatformRole, default=PlatformRole.NONE, blank=True
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = PeopleManager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name_plural = "people"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in one tenant; what owns keys, so that a person's leaving is one row."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        DEVELOPER = "developer"
+        PRIVACY_OFFICER = "privacy_officer"
+        VIEWER = "viewer"
+
+    id = models.CharField(primary_key=True, max_length=32, default=partial(new_id, "mem"))
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT)
+    role = models.CharField(max_length=16, choices=Role)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "person"], name="one_membership_a_person"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["owner", "developer", "privacy_officer", "viewer"]),
+                name="membership_role",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} ({self.role})"

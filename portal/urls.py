@@ -1,0 +1,36 @@
+"""Every address that Django serves. No address ends in a slash, and none is redirected to one."""
+
+from django.urls import path
+
+from keys.api import exposure  # noqa: F401 - it knows API keys and gateway tokens by sight
+from keys.api.acts import Resume, Revoke, Suspend
+from keys.api.keys import Keys, OneKey
+from keys.api.limits import Limits, OneLimit
+from keys.api.usage import Usage
+from portal import front
+from portal.core import health
+
+# `str`, never a shape of its own: an id that could not be one is as unknown as any other.
+TENANT = "v1/tenants/<str:tenant>"
+
+urlpatterns = [
+    path("", front.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("v1/docs", front.docs, name="docs"),
+    path("v1/openapi.json", front.openapi, name="openapi"),
+    path(f"{TENANT}/keys", Keys.as_view(), name="keys"),
+    path(f"{TENANT}/keys/<str:id>", OneKey.as_view(), name="key"),
+    path(f"{TENANT}/keys/<str:id>/revoke", Revoke.as_view(), name="key-revoke"),
+    path(f"{TENANT}/keys/<str:id>/suspend", Suspend.as_view(), name="key-suspend"),
+    path(f"{TENANT}/keys/<str:id>/resume", Resume.as_view(), name="key-resume"),
+    path(f"{TENANT}/limits", Limits.as_view(), name="limits"),
+    path(f"{TENANT}/limits/<str:id>", OneLimit.as_view(), name="limit"),
+    path(f"{TENANT}/usage", Usage.as_view(), name="usage"),
+]
+
+handler400 = "portal.core.error_pages.bad_request"
+handler403 = "portal.core.error_pages.forbidden"
+handler404 = "portal.core.error_pages.not_found"
+handler500 = "portal.core.error_pages.broken"
