@@ -32,10 +32,11 @@ def closed(
 ) -> None:
     """Note every member that can't be given."""
     for name in body:
-        if name in read_only:
-            faults.add(step(at, name), "This member is read-only here.")
-        elif name not in known:
-            faults.add(step(at, name), "There is no such member.")
+        if name not in known:
+            fault = "There is no such member."
+            faults.add(
+                step(at, name), "This member is read-only here." if name in read_only else fault
+            )
 
 
 def required(faults: Faults, body: dict[str, Any], names: Iterable[str], at: str = "") -> None:

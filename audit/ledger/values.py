@@ -10,8 +10,8 @@ import rfc8785
 
 from portal.core.clock import rfc3339
 
-SECRET: Final = re.compile(r"([a-z]{3,5}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
-"""A credential of ours, or enough of one to matter: cut short, mistyped, inside other text."""
+SECRET: Final = re.compile(r"((?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{8,}")
+"""A credential of any brand, or enough of one to matter: cut at either end, inside other text."""
 
 CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,127}")

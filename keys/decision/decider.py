@@ -27,6 +27,7 @@ from portal.core import configuration, tokens
 from portal.core.ids import uuid7
 from portal.core.names import SHARD
 
+PROVED: Final = 1024
 ROUNDS: Final = 4
 """How often a decision starts again because something changed under it, before it gives up."""
 
@@ -57,6 +58,15 @@ class Unauthorized(Exception):
     """The gateway's own credential: unknown, wrong, disabled, or from an address not its own."""
 
 
+def _here(gateway: GatewaySnapshot, peer: Address | None) -> bool:
+    return not gateway.networks or (peer is not None and inside(peer, gateway.networks))
+
+
+def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> bool:
+    proved = tokens.verify(credential, gateway.digest, gateway.pepper)
+    return proved and not gateway.disabled and _here(gateway, peer)
+
+
 class Decider:
     """Answers checks from snapshots and one script call."""
 
@@ -65,6 +75,8 @@ class Decider:
     ) -> None:
         self.snapshots, self.script, self.restore = snapshots, script, restore
         self.guesses = Guesses()
+        # Gateways whose credential was verified against the very snapshot that is held.
+        self.proved: dict[str, GatewaySnapshot] = {}
         self.dry_runs = configuration.DRY_RUN_RATE()
         self.brand = configuration.KEY_BRAND()
         # A reference, not the subject: keyed, so that it can't be guessed back from a dump.
@@ -78,6 +90,13 @@ class Decider:
 
         `key` is what it asks about, so that both misses are one statement.
         """
+        proved = self.proved.get(credential) if credential else None
+        if (
+            proved is not None
+            and self.snapshots.gateways.get(proved.kid) is proved
+            and _here(proved, peer)
+        ):
+            return proved
         shape = tokens.parse(credential) if credential else None
         if credential is None or shape is None or shape.brand != tokens.GATEWAY:
             raise Unauthorized
@@ -87,7 +106,10 @@ class Decider:
                 await self.snapshots.load(shape.kid, self._missing(key))
                 continue
             known = isinstance(held, GatewaySnapshot)
-            if isinstance(held, GatewaySnapshot) and self._usable(held, credential, peer):
+            if isinstance(held, GatewaySnapshot) and _usable(held, credential, peer):
+                if len(self.proved) >= PROVED:
+                    self.proved.clear()
+                self.proved[credential] = held
                 return held
             # A refusal has to be fresh too: the gateway may have come into being just now.
             if not known:
@@ -101,12 +123,6 @@ class Decider:
             self.snapshots.unknown_gateways.drop(shape.kid)
             await self.snapshots.load(shape.kid, None)
         raise StoreUnavailable
-
-    @staticmethod
-    def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> bool:
-        proved = tokens.verify(credential, gateway.digest, gateway.pepper)
-        here = not gateway.networks or (peer is not None and inside(peer, gateway.networks))
-        return proved and here and not gateway.disabled
 
     def _missing(self, key: str | None) -> str | None:
         shape = tokens.parse(key) if key else None

@@ -113,7 +113,7 @@ class Snapshots:
                 self.unknown_keys.drop(name)
             else:
                 gateway = msgspec.json.decode(body, type=GatewayRow)
-                self.gateways.put(name, gateway_snapshot(gateway, lease))
+                self.gateways.put(name, gateway_snapshot(name, gateway, lease))
                 self.unknown_gateways.drop(name)
 
     def _forget(

@@ -73,11 +73,11 @@ class _Duplicate(ValueError):
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) > 1 and len({name for name, _ in pairs}) < len(pairs):
+    if len(dict(pairs)) < len(pairs):
         raise _Duplicate
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_no_duplicates).decode
+_scan = json.JSONDecoder(object_pairs_hook=_no_duplicates).scan_once
 
 
 def _pointer(place: str | None) -> str:
@@ -107,7 +107,7 @@ def parse(body: bytes) -> Ask:
     try:
         question = _decoder.decode(body)
         # msgspec keeps the last of two equal members silently; a proxy in front may keep the first.
-        _scan(body.decode())
+        _scan(body.decode().lstrip(), 0)
     except msgspec.ValidationError as error:
         raise _explain(error) from None
     except _Duplicate:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 SUSPICIOUS: Final = re.compile(
-    r"%(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f]|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE
+    r"%(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE
 )
 """What two HTTP programs may read differently. It is refused, never normalised our own way."""
 
@@ -38,6 +38,7 @@ class RouteTable:
     """An Api's routes: exact ones by dictionary, patterns by how much of them is literal."""
 
     def __init__(self, routes: list[Route]) -> None:
+        routes = [r for r in routes if not SUSPICIOUS.search(r.pattern)]
         self.exact = {(r.method, r.pattern): r for r in routes if "*" not in r.pattern}
         wild = [
             _Wild(len(r.pattern.replace("*", "")), _expression(r.pattern), r)
@@ -52,12 +53,15 @@ class RouteTable:
         The query string takes no part. `method` is compared as it is: methods are case-sensitive
         (RFC 9110, section 9.1).
         """
-        bare = path.partition("?")[0].partition("#")[0]
-        if not method or not bare.startswith("/") or SUSPICIOUS.search(bare):
+        if not method:
             return None
+        bare = path.partition("?")[0] if "?" in path else path
+        # A path that is written out as a route is none of the suspicious ones: see __init__.
         exact = self.exact.get((method, bare)) or self.exact.get(("*", bare))
         if exact:
             return exact
+        if not bare.startswith("/") or SUSPICIOUS.search(bare):
+            return None
         for wild in self.wild:
             if wild.route.method in (method, "*") and wild.match.fullmatch(bare):
                 return wild.route

@@ -49,6 +49,7 @@ class GatewaySnapshot(msgspec.Struct, gc=False):
     """A gateway: its credential's digest and what it may ask about."""
 
     id: str
+    kid: str
     api: str
     environments: frozenset[str]
     networks: tuple[Network, ...]
@@ -247,10 +248,10 @@ def key_snapshot(
     )  # fmt: skip
 
 
-def gateway_snapshot(row: GatewayRow, lease: str) -> GatewaySnapshot:
+def gateway_snapshot(kid: str, row: GatewayRow, lease: str) -> GatewaySnapshot:
     """The snapshot of a gateway."""
     return GatewaySnapshot(
-        id=row.id, api=row.api, environments=frozenset(row.environments),
+        id=row.id, kid=kid, api=row.api, environments=frozenset(row.environments),
         networks=tuple(network(text) for text in row.cidrs),
         declared=frozenset(name.lower() for name in row.declared),
         tenants=frozenset(row.tenants), disabled=row.disabled, version=row.version,

@@ -79,12 +79,13 @@ class TenantView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Everything that is judged before If-Match and the body."""
-        method = "GET" if request.method == "HEAD" else str(request.method)
-        if method not in self.actions:
-            raise MethodNotAllowed(method)
+        self.format_kwarg = None
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(
             request
         )
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method not in self.actions:
+            raise MethodNotAllowed(method)
         self.actor, self.token = cast(Actor, request.user), cast(Token, request.auth)
         if wait := seconds_to_wait(f"api:{self.token.id}", configuration.API_RATE()):
             raise Throttled(wait)

@@ -1,5 +1,7 @@
 """Who acts on what, in the ledger's tests."""
 
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
@@ -19,6 +21,23 @@ class Recorded(Protocol):
     def __call__(self, event: Event = ..., **changes: Any) -> Entry: ...
 
 
+@dataclass(frozen=True)
+class Tenant:
+    """All that the ledger knows of one: a text, without a row behind it."""
+
+    id: str = field(default_factory=partial(new_id, "ten"))
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    return Tenant()
+
+
+@pytest.fixture
+def globex() -> Tenant:
+    return Tenant()
+
+
 @pytest.fixture
 def ada() -> Who:
     return Who(
@@ -33,7 +52,7 @@ def billing() -> Target:
 
 
 @pytest.fixture
-def recorded(acme: Any, ada: Who, billing: Target) -> Recorded:
+def recorded(acme: Tenant, ada: Who, billing: Target) -> Recorded:
     """Ada did something to Acme's key `billing`, unless said otherwise."""
 
     def one(event: Event = Event.KEY_REVOKED, **changes: Any) -> Entry:

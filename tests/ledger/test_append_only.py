@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.ledger.models import Entry, ObjectSalt, Payload
 from portal.tenancy.scope import tenant_scope
-from tests.ledger.conftest import Recorded
+from tests.ledger.conftest import Recorded, Tenant
 
 TABLES = ["ledger_entry", "ledger_payload", "ledger_object_salt"]
 ROW = {"state": "active"}
@@ -30,7 +30,7 @@ def erase(model: type[Model], **which: Any) -> int:
     ["UPDATE ledger_entry SET outcome = 'error' WHERE id = %s",
      "DELETE FROM ledger_entry WHERE id = %s", "TRUNCATE ledger_entry, ledger_payload -- %s"],
 )  # fmt: skip
-def test_the_application_may_not(statement: str, acme: Any, recorded: Recorded) -> None:
+def test_the_application_may_not(statement: str, acme: Tenant, recorded: Recorded) -> None:
     entry = recorded()
     with pytest.raises(ProgrammingError, match="permission denied"), tenant_scope(acme.id):
         with connection.cursor() as cursor:
@@ -65,14 +65,14 @@ def test_the_triggers_fire_whatever_the_replication_role(
 
 @pytest.mark.parametrize("model", [Payload, ObjectSalt])
 def test_the_application_may_not_delete_what_it_may_erase(
-    model: type[Model], acme: Any, recorded: Recorded
+    model: type[Model], acme: Tenant, recorded: Recorded
 ) -> None:
     recorded(after=ROW)
     with pytest.raises(IntegrityError, match="append-only"), tenant_scope(acme.id):
         model._default_manager.all().delete()
 
 
-def test_a_payload_is_erased_and_its_commitment_stays(acme: Any, recorded: Recorded) -> None:
+def test_a_payload_is_erased_and_its_commitment_stays(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded(reason="left")
     with tenant_scope(acme.id):
         assert erase(Payload, entry=entry) == 1
@@ -83,7 +83,7 @@ def test_a_payload_is_erased_and_its_commitment_stays(acme: Any, recorded: Recor
     assert len(json.loads(after.envelope)["pdig"]) == 64
 
 
-def test_an_erasure_has_the_databases_time(acme: Any, recorded: Recorded) -> None:
+def test_an_erasure_has_the_databases_time(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded()
     with tenant_scope(acme.id):
         Payload.objects.filter(entry=entry).update(
@@ -94,7 +94,7 @@ def test_an_erasure_has_the_databases_time(acme: Any, recorded: Recorded) -> Non
 
 
 @pytest.mark.parametrize("model", [Payload, ObjectSalt])
-def test_an_erasure_happens_once(model: type[Model], acme: Any, recorded: Recorded) -> None:
+def test_an_erasure_happens_once(model: type[Model], acme: Tenant, recorded: Recorded) -> None:
     recorded(after=ROW)
     with tenant_scope(acme.id):
         assert erase(model, tenant_id=acme.id) == 1
@@ -111,20 +111,20 @@ def test_an_erasure_happens_once(model: type[Model], acme: Any, recorded: Record
     ids=lambda forgery: "+".join(forgery),
 )  # fmt: skip
 def test_a_payload_is_not_changed_otherwise(
-    forgery: dict[str, Any], acme: Any, recorded: Recorded
+    forgery: dict[str, Any], acme: Tenant, recorded: Recorded
 ) -> None:
     entry = recorded(reason="left")
     with pytest.raises(IntegrityError), tenant_scope(acme.id):
         Payload.objects.filter(entry=entry).update(**forgery)
 
 
-def test_another_tenants_payload_can_not_be_erased(globex: Any, recorded: Recorded) -> None:
+def test_another_tenants_payload_can_not_be_erased(globex: Tenant, recorded: Recorded) -> None:
     entry = recorded()
     with tenant_scope(globex.id):
         assert erase(Payload, entry=entry) == 0
 
 
-def test_an_object_whose_salt_is_erased_may_still_change(acme: Any, recorded: Recorded) -> None:
+def test_an_object_whose_salt_is_erased_may_still_change(acme: Tenant, recorded: Recorded) -> None:
     recorded(after=ROW)
     with tenant_scope(acme.id):
         assert erase(ObjectSalt, tenant_id=acme.id) == 1
@@ -132,7 +132,7 @@ def test_an_object_whose_salt_is_erased_may_still_change(acme: Any, recorded: Re
     assert (told["before"], told["after"]) == (None, None)
 
 
-def test_an_entry_whose_digest_is_wrong_is_refused(acme: Any, recorded: Recorded) -> None:
+def test_an_entry_whose_digest_is_wrong_is_refused(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded()
     entry.id, entry.envelope_digest = entry.id[::-1], bytes(32)
     with pytest.raises(IntegrityError, match="entry_envelope"), tenant_scope(acme.id):

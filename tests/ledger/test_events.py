@@ -15,7 +15,7 @@ from audit.ledger.sentences import ERASED, sentence
 from audit.ledger.target import Target
 from audit.ledger.who import Who
 from portal.tenancy.scope import tenant_scope
-from tests.ledger.conftest import Recorded
+from tests.ledger.conftest import Recorded, Tenant
 
 SAMPLES: dict[type, Any] = {int: 7, str: "a thing"}
 
@@ -37,7 +37,7 @@ def test_a_type_is_a_noun_and_a_verb(event: Event) -> None:
 
 @pytest.mark.parametrize("event", Event, ids=str)
 def test_a_sentence_tells_it_with_and_without_the_payload(
-    event: Event, acme: Any, ada: Who, recorded: Recorded
+    event: Event, acme: Tenant, ada: Who, recorded: Recorded
 ) -> None:
     entry = recorded(event, payload=sample(event), reason="it was time")
     with tenant_scope(acme.id):
@@ -53,7 +53,7 @@ def test_a_sentence_tells_it_with_and_without_the_payload(
             assert personal not in without
 
 
-def test_a_revocation_reads_well(acme: Any, recorded: Recorded) -> None:
+def test_a_revocation_reads_well(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded(reason="found in a public repository")
     with tenant_scope(acme.id):
         entry = Entry.objects.select_related("payload").get(id=entry.id)
@@ -66,7 +66,7 @@ def test_without_names_ids_stand_for_them(ada: Who, billing: Target, recorded: R
 
 
 def test_a_sentence_is_one_line_and_its_parts_are_no_templates(
-    acme: Any, ada: Who, recorded: Recorded
+    acme: Tenant, ada: Who, recorded: Recorded
 ) -> None:
     mallory = dataclasses.replace(ada, label="{target.__class__} %s")
     entry = recorded(actor=mallory, reason="one\nAda issued key “root”")

@@ -14,7 +14,7 @@ from audit.ledger.target import Target
 from audit.ledger.who import Who
 from portal.core.ids import new_id
 from portal.tenancy.scope import platform_scope, tenant_scope
-from tests.ledger.conftest import Recorded
+from tests.ledger.conftest import Recorded, Tenant
 
 Three = tuple[Entry, Entry, Entry]
 
@@ -34,12 +34,12 @@ def ids(tenant: str | None, **filters: Any) -> list[str]:
     return [entry.id for entry in entries(tenant=tenant, **filters)]
 
 
-def test_the_newest_comes_first(acme: Any, three: Three) -> None:
+def test_the_newest_comes_first(acme: Tenant, three: Three) -> None:
     with tenant_scope(acme.id):
         assert ids(acme.id) == [entry.id for entry in reversed(three)]
 
 
-def test_they_are_found_by_each_filter(acme: Any, three: Three) -> None:
+def test_they_are_found_by_each_filter(acme: Tenant, three: Three) -> None:
     issued, revoked, other = three
     with tenant_scope(acme.id):
         assert ids(acme.id, type="key.issued") == [other.id, issued.id]
@@ -50,7 +50,7 @@ def test_they_are_found_by_each_filter(acme: Any, three: Three) -> None:
         assert ids(acme.id, type="a\u202eb") == []
 
 
-def test_since_is_included_and_until_is_not(acme: Any, three: Three) -> None:
+def test_since_is_included_and_until_is_not(acme: Tenant, three: Three) -> None:
     issued, revoked, other = three
     with tenant_scope(acme.id):
         assert ids(acme.id, since=revoked.occurred_at) == [other.id, revoked.id]
@@ -58,7 +58,7 @@ def test_since_is_included_and_until_is_not(acme: Any, three: Three) -> None:
         assert ids(acme.id, since=other.occurred_at + dt.timedelta(microseconds=1)) == []
 
 
-def test_another_tenant_finds_nothing_even_without_the_filter(globex: Any, three: Three) -> None:
+def test_another_tenant_finds_nothing_even_without_the_filter(globex: Tenant, three: Three) -> None:
     with tenant_scope(globex.id):
         assert ids(None) == []
 
@@ -68,7 +68,7 @@ def test_the_platform_finds_all_tenants(three: Three) -> None:
         assert ids(None, target=three[0].object_id) == [three[1].id, three[0].id]
 
 
-def test_an_event_is_shown_as_the_contract_says(acme: Any, ada: Who, three: Three) -> None:
+def test_an_event_is_shown_as_the_contract_says(acme: Tenant, ada: Who, three: Three) -> None:
     with tenant_scope(acme.id):
         told = shown(entries(tenant=acme.id).get(id=three[1].id))
     assert told == {
@@ -86,7 +86,7 @@ def test_an_event_is_shown_as_the_contract_says(acme: Any, ada: Who, three: Thre
     }
 
 
-def test_a_page_of_events_is_one_statement(acme: Any, three: Three) -> None:
+def test_a_page_of_events_is_one_statement(acme: Tenant, three: Three) -> None:
     with tenant_scope(acme.id), CaptureQueriesContext(connection) as statements:
         assert len([shown(entry) for entry in entries(tenant=acme.id)]) == 3
     assert len(statements) == 1

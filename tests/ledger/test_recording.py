@@ -22,7 +22,7 @@ from audit.ledger.who import Who
 from portal.core import tokens
 from portal.core.ids import new_id
 from portal.tenancy.scope import platform_scope, tenant_scope
-from tests.ledger.conftest import Recorded
+from tests.ledger.conftest import Recorded, Tenant
 
 ACTIVE, REVOKED = {"state": "active", "name": "billing"}, {"state": "revoked", "name": "billing"}
 
@@ -49,7 +49,7 @@ def entries_of(tenant: str) -> int:
 
 
 def test_an_entry_commits_with_its_change(
-    acme: Any, ada: Who, billing: Target, owner_connection: Any
+    acme: Tenant, ada: Who, billing: Target, owner_connection: Any
 ) -> None:
     with tenant_scope(acme.id):
         change(acme.id)
@@ -58,7 +58,7 @@ def test_an_entry_commits_with_its_change(
 
 
 def test_a_change_that_fails_leaves_no_entry(
-    acme: Any, ada: Who, billing: Target, owner_connection: Any
+    acme: Tenant, ada: Who, billing: Target, owner_connection: Any
 ) -> None:
     with pytest.raises(ZeroDivisionError), tenant_scope(acme.id):
         change(acme.id)
@@ -68,7 +68,7 @@ def test_a_change_that_fails_leaves_no_entry(
 
 
 def test_an_entry_that_fails_undoes_its_change_even_if_the_verb_goes_on(
-    acme: Any, ada: Who, billing: Target, owner_connection: Any
+    acme: Tenant, ada: Who, billing: Target, owner_connection: Any
 ) -> None:
     with tenant_scope(acme.id):
         change(acme.id)
@@ -80,7 +80,7 @@ def test_an_entry_that_fails_undoes_its_change_even_if_the_verb_goes_on(
 
 
 def test_a_credential_in_a_record_undoes_the_change(
-    acme: Any, ada: Who, billing: Target, owner_connection: Any
+    acme: Tenant, ada: Who, billing: Target, owner_connection: Any
 ) -> None:
     canary = tokens.mint("csk", "live").secret.reveal()
     with pytest.raises(SecretRefused), tenant_scope(acme.id):
@@ -89,19 +89,21 @@ def test_a_credential_in_a_record_undoes_the_change(
     assert (changed(owner_connection, acme.id), entries_of(acme.id)) == (False, 0)
 
 
-def test_recording_is_refused_outside_a_transaction(acme: Any, ada: Who, billing: Target) -> None:
+def test_recording_is_refused_outside_a_transaction(
+    acme: Tenant, ada: Who, billing: Target
+) -> None:
     with pytest.raises(RecordingError, match="transaction"):
         record(Event.KEY_REVOKED, actor=ada, tenant=acme.id, target=billing)
 
 
-def test_recording_is_refused_outside_a_scope(acme: Any, ada: Who, billing: Target) -> None:
+def test_recording_is_refused_outside_a_scope(acme: Tenant, ada: Who, billing: Target) -> None:
     with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
         record(Event.KEY_REVOKED, actor=ada, tenant=acme.id, target=billing)
 
 
 @pytest.mark.parametrize("whose", ["another tenant's", "the platform's"])
 def test_a_tenants_scope_records_nothing_that_is_not_its_own(
-    whose: str, acme: Any, globex: Any, ada: Who, billing: Target
+    whose: str, acme: Tenant, globex: Tenant, ada: Who, billing: Target
 ) -> None:
     tenant = globex.id if whose == "another tenant's" else None
     with pytest.raises(ProgrammingError, match="row-level security"), tenant_scope(acme.id):
@@ -109,7 +111,7 @@ def test_a_tenants_scope_records_nothing_that_is_not_its_own(
 
 
 def test_another_tenants_entries_payloads_and_salts_are_invisible(
-    recorded: Recorded, globex: Any
+    recorded: Recorded, globex: Tenant
 ) -> None:
     entry = recorded(before=ACTIVE, after=REVOKED)
     with tenant_scope(globex.id):
@@ -119,7 +121,7 @@ def test_another_tenants_entries_payloads_and_salts_are_invisible(
     assert not Entry.objects.filter(id=entry.id).exists(), "no scope, no rows"
 
 
-def test_the_platforms_entries_are_seen_in_its_own_scope_only(acme: Any, ada: Who) -> None:
+def test_the_platforms_entries_are_seen_in_its_own_scope_only(acme: Tenant, ada: Who) -> None:
     with platform_scope("test"):
         target = Target("person", new_id("per"), "Sol")
         entry = record(
@@ -138,7 +140,7 @@ def test_the_envelope_is_canonical_and_its_digest_is_right(recorded: Recorded) -
     assert bytes(entry.envelope_digest) == hashlib.sha256(entry.envelope.encode()).digest()
 
 
-def test_the_columns_repeat_the_envelope(acme: Any, recorded: Recorded) -> None:
+def test_the_columns_repeat_the_envelope(acme: Tenant, recorded: Recorded) -> None:
     written = recorded(before=ACTIVE, after=REVOKED, outcome="denied", code="FORBIDDEN", version=3)
     with tenant_scope(acme.id):
         entry = Entry.objects.get(id=written.id)
@@ -153,7 +155,7 @@ def test_the_columns_repeat_the_envelope(acme: Any, recorded: Recorded) -> None:
     assert told["src"] == {"req": entry.request_id}
 
 
-def test_nothing_personal_stands_in_the_entry(acme: Any, ada: Who, recorded: Recorded) -> None:
+def test_nothing_personal_stands_in_the_entry(acme: Tenant, ada: Who, recorded: Recorded) -> None:
     entry = recorded(reason="Ada left us", before={"name": "Grace"}, after={"name": "Hedy"})
     for personal in ("Ada", "192.0.2.7", "billing", "left us", "Grace", "Hedy"):
         assert personal not in entry.envelope
@@ -165,14 +167,14 @@ def test_nothing_personal_stands_in_the_entry(acme: Any, ada: Who, recorded: Rec
     }  # fmt: skip
 
 
-def test_the_payload_keeps_only_columns_that_differ(acme: Any, recorded: Recorded) -> None:
+def test_the_payload_keeps_only_columns_that_differ(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded(before=ACTIVE, after=REVOKED)
     with tenant_scope(acme.id):
         body = json.loads(Payload.objects.get(entry=entry).body or "")
     assert (body["before"], body["after"]) == ({"state": "active"}, {"state": "revoked"})
 
 
-def test_the_payload_is_committed_to(acme: Any, recorded: Recorded) -> None:
+def test_the_payload_is_committed_to(acme: Tenant, recorded: Recorded) -> None:
     entry = recorded(reason="left")
     with tenant_scope(acme.id):
         payload = Payload.objects.get(entry=entry)
@@ -181,7 +183,7 @@ def test_the_payload_is_committed_to(acme: Any, recorded: Recorded) -> None:
     assert json.loads(entry.envelope)["pdig"] == expected
 
 
-def test_the_transaction_and_its_time_are_the_databases(acme: Any, recorded: Recorded) -> None:
+def test_the_transaction_and_its_time_are_the_databases(acme: Tenant, recorded: Recorded) -> None:
     with tenant_scope(acme.id), connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp(), pg_current_xact_id()::text::bigint")
         began, txid = cursor.fetchone()
@@ -203,14 +205,14 @@ def test_an_objects_digests_chain(recorded: Recorded) -> None:
 
 
 def test_two_tenants_digests_of_one_object_can_not_be_joined(
-    globex: Any, recorded: Recorded
+    globex: Tenant, recorded: Recorded
 ) -> None:
     one, two = recorded(after=ACTIVE), recorded(after=ACTIVE, tenant=globex.id)
     assert json.loads(one.envelope)["after"] != json.loads(two.envelope)["after"]
 
 
 def test_first_records_of_one_object_at_once_share_its_salt(
-    acme: Any, recorded: Recorded, owner_connection: Any
+    acme: Tenant, recorded: Recorded, owner_connection: Any
 ) -> None:
     digests: list[str] = []
 
@@ -240,7 +242,7 @@ def waiting(owner_connection: Any) -> bool:
 
 
 def test_recording_takes_three_statements_and_one_more_for_an_objects_first(
-    acme: Any, recorded: Recorded
+    acme: Tenant, recorded: Recorded
 ) -> None:
     with tenant_scope(acme.id):
         with CaptureQueriesContext(connection) as first:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from typing import Any
 
 import pytest
 
@@ -14,9 +13,10 @@ from audit.ledger.values import RecordingError
 from audit.ledger.who import Who
 from portal.core import tokens
 from portal.tenancy.scope import tenant_scope
+from tests.ledger.conftest import Tenant
 
 
-def test_a_refused_attempt_is_recorded(acme: Any, ada: Who, billing: Target) -> None:
+def test_a_refused_attempt_is_recorded(acme: Tenant, ada: Who, billing: Target) -> None:
     with tenant_scope(acme.id):
         record_refusal(
             actor=ada, tenant=acme.id, target=billing, action="keys:write", code="FORBIDDEN"
@@ -27,7 +27,7 @@ def test_a_refused_attempt_is_recorded(acme: Any, ada: Who, billing: Target) -> 
     assert told["sentence"] == "Ada was refused keys:write on key “billing” (FORBIDDEN)"
 
 
-def test_a_refused_credential_is_recorded(acme: Any, ada: Who) -> None:
+def test_a_refused_credential_is_recorded(acme: Tenant, ada: Who) -> None:
     with tenant_scope(acme.id):
         record_refused_credential(
             actor=ada, tenant=acme.id, target=Target("tenant", acme.id, "acme"),
@@ -40,7 +40,7 @@ def test_a_refused_credential_is_recorded(acme: Any, ada: Who) -> None:
 
 
 @pytest.mark.parametrize("place", ["label", "id", "reason", "actor", "address"])
-def test_a_credential_in_a_refused_attempt_is_redacted(place: str, acme: Any, ada: Who) -> None:
+def test_a_credential_in_a_refused_attempt_is_redacted(place: str, acme: Tenant, ada: Who) -> None:
     canary = tokens.mint("csk", "live").secret.reveal()
     at = {place: canary}
     actor = dataclasses.replace(ada, label=at.get("actor", "Ada"), address=at.get("address"))
@@ -56,7 +56,7 @@ def test_a_credential_in_a_refused_attempt_is_redacted(place: str, acme: Any, ad
 
 
 @pytest.mark.parametrize("trick", ["kelvin", "escaped", "after a line", "huge"])
-def test_no_spelling_of_a_credential_prevents_the_entry(trick: str, acme: Any, ada: Who) -> None:
+def test_no_spelling_of_a_credential_prevents_the_entry(trick: str, acme: Tenant, ada: Who) -> None:
     canary = tokens.mint("csk", "live").secret.reveal()
     text = {
         "kelvin": canary[:9] + "\u212a" + canary[10:],
@@ -74,7 +74,9 @@ def test_no_spelling_of_a_credential_prevents_the_entry(trick: str, acme: Any, a
 
 
 @pytest.mark.parametrize("junk", ["a\0b", "ada@example.org", "x" * 100_000, "\ud800", "\u202e"])
-def test_a_target_whose_id_is_none_is_named_in_the_payload(junk: str, acme: Any, ada: Who) -> None:
+def test_a_target_whose_id_is_none_is_named_in_the_payload(
+    junk: str, acme: Tenant, ada: Who
+) -> None:
     with tenant_scope(acme.id):
         entry = record_refusal(
             actor=ada, tenant=acme.id, target=Target("key", junk), action="keys:write",
@@ -85,7 +87,9 @@ def test_a_target_whose_id_is_none_is_named_in_the_payload(junk: str, acme: Any,
     assert body["target"]
 
 
-def test_a_refusal_is_refused_outside_a_transaction(acme: Any, ada: Who, billing: Target) -> None:
+def test_a_refusal_is_refused_outside_a_transaction(
+    acme: Tenant, ada: Who, billing: Target
+) -> None:
     with pytest.raises(RecordingError, match="transaction"):
         record_refusal(
             actor=ada, tenant=acme.id, target=billing, action="keys:write", code="FORBIDDEN"
