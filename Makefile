@@ -18,7 +18,6 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== lint"; .venv/bin/ruff check -q .
 	@echo "== types"; .venv/bin/mypy .
 	@echo "== floors"; .venv/bin/lint-imports --no-cache
-	@echo "== migrations"; .venv/bin/python manage.py makemigrations --check --dry-run
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
 
 bench: .venv/dev.stamp ## measure the check path beside an equal-sized hello

@@ -1,4 +1,4 @@
-"""The closed set of decision codes, in the contract's order: when several hold, the first is told."""
+"""The closed set of decision codes in the contract's order: of several, the first is told."""
 
 from enum import IntEnum
 from typing import Final
@@ -54,7 +54,7 @@ class Code(IntEnum):
 MEANING: Final[dict[Code, str]] = {
     Code.OK: "Allowed.",
     Code.KEY_MISSING: "No key was sent.",
-    Code.KEY_MALFORMED: "The key is not of our shape, or its checksum is wrong: mistyped or cut off.",
+    Code.KEY_MALFORMED: "Not of our shape, or the checksum is wrong: mistyped or cut off.",
     Code.KEY_UNKNOWN: "No such key, a wrong secret, or not this gateway's to ask about.",
     Code.KEY_REVOKED: "The key was revoked.",
     Code.KEY_LEAKED: "The key was found in public and stopped.",

@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from keys.codes import MEANING, Code
 from portal.core import configuration
@@ -13,6 +15,8 @@ from portal.core.health import reading
 from portal.core.problems import PROBLEMS
 from portal.openapi import document
 
+OPEN: Final = SafeString("<code>")
+CLOSE: Final = SafeString("</code>")
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 TAGS: Final = {
     "check": "The check path",
@@ -28,14 +32,14 @@ class Member(NamedTuple):
     name: str
     kind: str
     required: bool
-    description: str
+    description: SafeString
 
 
 class Answer(NamedTuple):
     """A line of an operation's answers."""
 
     status: str
-    description: str
+    description: SafeString
     shape: str
 
 
@@ -46,7 +50,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     summary: str
-    paragraphs: list[str]
+    paragraphs: list[SafeString]
     parameters: list[Member]
     takes: str
     answers: list[Answer]
@@ -57,8 +61,18 @@ class Shape(NamedTuple):
     """A named schema."""
 
     name: str
-    description: str
+    description: SafeString
     members: list[Member]
+
+
+def marked(text: str) -> SafeString:
+    """`text` escaped, with what stands between backticks as code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join(
+        "",
+        "{}{}{}",
+        ((OPEN, part, CLOSE) if place % 2 else ("", part, "") for place, part in parts),
+    )
 
 
 def kind_of(schema: dict[str, Any]) -> str:
@@ -89,7 +103,7 @@ def _parameters(operation: dict[str, Any]) -> list[Member]:
             each["name"],
             f"{each['in']}, {kind_of(each['schema'])}",
             bool(each.get("required")),
-            each.get("description", ""),
+            marked(each.get("description", "")),
         )
         for each in operation.get("parameters", [])
     ]
@@ -103,11 +117,13 @@ def _operation(path: str, method: str, told: dict[str, Any]) -> Operation:
         method=method.upper(),
         path=path,
         summary=told.get("summary", ""),
-        paragraphs=told.get("description", "").split("\n\n"),
+        paragraphs=[marked(part) for part in told.get("description", "").split("\n\n")],
         parameters=_parameters(told),
         takes=_shape_of(taken),
         answers=[
-            Answer(status, answer.get("description", ""), _shape_of(answer.get("content", {})))
+            Answer(
+                status, marked(answer.get("description", "")), _shape_of(answer.get("content", {}))
+            )
             for status, answer in sorted(told["responses"].items())
         ],
         example=json.dumps(examples[0], indent=2, ensure_ascii=False) if examples else "",
@@ -117,11 +133,11 @@ def _operation(path: str, method: str, told: dict[str, Any]) -> Operation:
 def _shape(name: str, schema: dict[str, Any]) -> Shape:
     required = schema.get("required", [])
     members = [
-        Member(member, kind_of(told), member in required, told.get("description", ""))
+        Member(member, kind_of(told), member in required, marked(told.get("description", "")))
         for member, told in schema.get("properties", {}).items()
         if member != "code" or name != "Decision"
     ]
-    return Shape(name, schema.get("description", ""), members)
+    return Shape(name, marked(schema.get("description", "")), members)
 
 
 @cache
@@ -137,7 +153,9 @@ def reference() -> dict[str, Any]:
     return {
         "groups": [(tag, TAGS.get(tag, tag), found) for tag, found in groups.items() if found],
         "shapes": [_shape(*each) for each in sorted(schema["components"]["schemas"].items())],
-        "problems": PROBLEMS,
+        "problems": [
+            (code, *problem[:2], marked(problem.detail)) for code, problem in PROBLEMS.items()
+        ],
         "codes": [(code.name, code.status, MEANING[code]) for code in reversed(Code)],
         "base_url": configuration.BASE_URL().rstrip("/"),
     }

@@ -67,9 +67,7 @@ class Cast:
 def person(tenant: Tenant, name: str, role: str) -> tuple[Membership, Actor]:
     """Someone with this role, as they act in a browser."""
     made = create_person(actor=OPERATOR, email=f"{name}-{base62(8)}@example.com".lower(), name=name)
-    membership = add_member(
-        actor=OPERATOR, tenant_id=tenant.id, person_id=made.id, role=role
-    )
+    membership = add_member(actor=OPERATOR, tenant_id=tenant.id, person_id=made.id, role=role)
     actor = Actor(
         kind="user", id=made.id, label=name, auth=("pwd", "otp"), tenant_id=tenant.id,
         membership_id=membership.id, actions=ACTIONS[role],

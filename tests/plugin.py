@@ -30,7 +30,9 @@ def at(url: str, database: str) -> str:
 def copy_template(database: str) -> None:
     """A fresh, migrated database."""
     with psycopg.connect(at(os.environ["DATABASE_OWNER_URL"], "postgres"), autocommit=True) as c:
-        c.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+        c.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )
         c.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(database), sql.Identifier(TEMPLATE)
@@ -80,7 +82,9 @@ if worker is None:
 if worker is None or os.environ.get("COUNTERSIGN_TESTS_READY") != worker:
     number = int(worker.removeprefix("gw")) + 1 if worker else 0
     if worker is None:
-        os.environ["COUNTERSIGN_TESTS_BASE"] = "\n".join(os.environ[n] for n in (*ROLES, "REDIS_URL"))
+        os.environ["COUNTERSIGN_TESTS_BASE"] = "\n".join(
+            os.environ[n] for n in (*ROLES, "REDIS_URL")
+        )
     else:
         base = os.environ["COUNTERSIGN_TESTS_BASE"].split("\n")
         os.environ.update(zip((*ROLES, "REDIS_URL"), base, strict=True))

@@ -30,7 +30,7 @@ from keys.representation import represent_key, represent_keys
 from portal.tenancy.idempotency import once
 from portal.tenancy.listing import Cursors, choice, page
 from portal.tenancy.preconditions import etag
-from portal.tenancy.rest import TenantView, replayed
+from portal.tenancy.rest import PATCH_PARSERS, TenantView, replayed
 from portal.tenancy.scope import tenant_scope
 
 
@@ -139,7 +139,7 @@ class OneKey(TenantView):
 
     actions: ClassVar[dict[str, str]] = {"GET": "keys:read", "PATCH": "keys:write"}
     listed = "keys"
-    patches = True
+    parser_classes = PATCH_PARSERS
     key: ApiKey
 
     def find(self, object_id: str) -> None:

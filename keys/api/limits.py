@@ -24,7 +24,7 @@ from keys.models import Limit
 from keys.representation import represent_limit
 from portal.tenancy.listing import Cursors, choice, page
 from portal.tenancy.preconditions import etag
-from portal.tenancy.rest import TenantView
+from portal.tenancy.rest import PATCH_PARSERS, TenantView
 from portal.tenancy.scope import tenant_scope
 
 SHARED_BY = ("key", "tenant")
@@ -74,6 +74,7 @@ class OneLimit(TenantView):
 
     actions: ClassVar[dict[str, str]] = {"GET": "limits:read", "PATCH": "limits:write"}
     listed = "limits"
+    parser_classes = PATCH_PARSERS
     limit: Limit
 
     def find(self, object_id: str) -> None:

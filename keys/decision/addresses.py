@@ -18,7 +18,8 @@ class Address(NamedTuple):
         bits = 24 if self.version == 4 else 48
         width = 32 if self.version == 4 else 128
         masked = self.number >> (width - bits) << (width - bits)
-        return f"{ipaddress.ip_address(masked) if self.version == 4 else ipaddress.IPv6Address(masked)}/{bits}"
+        kind = ipaddress.IPv4Address if self.version == 4 else ipaddress.IPv6Address
+        return f"{kind(masked)}/{bits}"
 
 
 class Network(NamedTuple):

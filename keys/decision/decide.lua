@@ -107,7 +107,9 @@ local function calendar(counter, amount, window, cost, stated)
   local start, finish = bounds(window)
   local key = prefix .. 'q:' .. counter .. ':' .. int(start)
   local stored = redis.call('GET', key)
-  local used = tonumber(stored or 0)
+  -- What is no whole number fails here, before a write, and not in INCRBY, after other limits' writes.
+  local used = 0
+  if stored then used = tonumber(string.match(stored, '^%d+$')) end
   local needed = stated and cost or 1
   local answer = {max(0, amount - used), finish - now, false, 0}
   if needed > 0 and used + needed > amount then

@@ -1,4 +1,4 @@
-"""The path of a decision, top to bottom. Everything that refuses is told; every failure is closed."""
+"""The path of a decision, top to bottom; every failure is closed."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -83,13 +83,10 @@ class Decider:
         ring = configuration.KEY_PEPPERS()
         self.subject_key = hmac.digest(ring[min(ring)], b"countersign subject reference", "sha256")
 
-    async def gateway(
-        self, credential: str | None, peer: Address | None, key: str | None = None
-    ) -> GatewaySnapshot:
-        """The gateway behind a credential; raises Unauthorized, one answer for every reason.
-
-        `key` is what it asks about, so that both misses are one statement.
-        """
+    def proved_gateway(
+        self, credential: str | None, peer: Address | None
+    ) -> GatewaySnapshot | None:
+        """The gateway whose credential was verified against the snapshot held now, else None."""
         proved = self.proved.get(credential) if credential else None
         if (
             proved is not None
@@ -97,6 +94,15 @@ class Decider:
             and _here(proved, peer)
         ):
             return proved
+        return None
+
+    async def gateway(
+        self, credential: str | None, peer: Address | None, key: str | None = None
+    ) -> GatewaySnapshot:
+        """The gateway behind a credential; raises Unauthorized, one answer for every reason.
+
+        `key` is what it asks about, so that both misses are one statement.
+        """
         shape = tokens.parse(credential) if credential else None
         if credential is None or shape is None or shape.brand != tokens.GATEWAY:
             raise Unauthorized
@@ -147,7 +153,7 @@ class Decider:
     async def decide(
         self, gateway: GatewaySnapshot, credential: str, peer: Address | None, ask: Ask
     ) -> Decision:
-        """Decide. Raises StoreUnavailable, Unauthorized (the gateway changed meanwhile), Invalid."""
+        """Decide. Raises StoreUnavailable, Invalid, or Unauthorized: the gateway has changed."""
         if not ask.key:
             return Decision(Code.KEY_MISSING)
         shape = tokens.parse(ask.key) if len(ask.key) <= tokens.LONGEST else None
@@ -186,11 +192,12 @@ class Decider:
         self, gateway: GatewaySnapshot, held: KeySnapshot | Negative, ask: Ask
     ) -> Answer:
         """Refuse as unknown, at the cost of a known key, when Redis agrees that it still is."""
-        if isinstance(held, Negative):
-            tokens.verify(ask.key, tokens.NOBODY, tokens.newest_pepper())
-            stamp, names = held.stamp, believed_of_gateway(gateway)
+        stamp = False if isinstance(held, KeySnapshot) else held.stamp
+        if isinstance(held, KeySnapshot):
+            names = believed(gateway, held)
         else:
-            stamp, names = False, believed(gateway, held)
+            tokens.verify(ask.key, tokens.NOBODY, tokens.newest_pepper())
+            names = believed_of_gateway(gateway)
         field = guess(gateway.id, ask.ip, Code.KEY_UNKNOWN)
         return await self.script.ask([FRESH, stamp, names, False if ask.dry_run else field])
 
@@ -203,13 +210,11 @@ class Decider:
         reasons = list(found) if ask.dry_run else [r for r in (next(found, None),) if r]
         rank = min((r.code for r in reasons), default=Code.OK)
         decision_id = uuid7(SHARD)
-        entry: str | bool = False
-        if not ask.dry_run:
-            entry = self._entry(decision_id, gateway, key, ask, route, purpose)
+        entry = "" if ask.dry_run else self._entry(decision_id, gateway, key, ask, route, purpose)
         costs = [ask.usage.get(limit.unit, -1) for limit in key.limits]
         answer = await self.script.ask(
             [DECIDE, believed(gateway, key), rank, key.ends, key.packed_limits, costs,
-             not ask.dry_run, entry]
+             not ask.dry_run, entry or False]
         )  # fmt: skip
         if answer[0] != answers.DECIDED:
             return answer, Decision(Code.STORE_UNAVAILABLE)
@@ -260,7 +265,10 @@ def _decision(
     if reasons is not None:
         failures = sorted(
             reasons
-            + [Refused(Code(code), "The end of the key or secret has passed.") for code in ended[:1]]
+            + [
+                Refused(Code(code), "The end of the key or secret has passed.")
+                for code in ended[:1]
+            ]
             + [
                 Refused(Code(failed[i + 1]), f"The limit {key.limits[failed[i] - 1].name} refuses.")
                 for i in range(0, len(failed), 2)

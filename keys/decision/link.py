@@ -111,6 +111,24 @@ class Link:
                 protocol.transport.abort()
             raise LinkDown(str(error) or "timed out") from None
 
+    def submit(self, *command: Any) -> "asyncio.Future[Any] | None":
+        """Send one command without a task of its own; None when there is no connection yet.
+
+        The future has the reply, LinkDown or hiredis.ReplyError.
+        """
+        protocol = self.protocol
+        if protocol is None or protocol.transport is None:
+            return None
+        future = self._send(protocol, command)
+        asyncio.get_running_loop().call_later(self.timeout, self._expire, protocol, future)
+        return future
+
+    @staticmethod
+    def _expire(protocol: _Protocol, future: "asyncio.Future[Any]") -> None:
+        # A reply that comes late must not be taken for the next call's: the connection goes.
+        if not future.done() and protocol.transport is not None:
+            protocol.transport.abort()
+
     async def script(self, sha: bytes, text: str, key: str, argument: bytes) -> Any:
         """Run a script by its digest; its text is sent only when Redis does not have it."""
         try:

@@ -72,7 +72,7 @@ class Snapshots:
             if not self.script.lease:
                 await self.script.refresh()
         finally:
-            # From here on newcomers start the next load: what this one reads may be older than they.
+            # Newcomers start the next load: what this one reads may be older than they are.
             self.next = None
         gateways, self.wanted_gateways = self.wanted_gateways, set()
         keys, self.wanted_keys = self.wanted_keys, set()

@@ -1,4 +1,4 @@
-"""Which route of an Api a request takes, read from the path exactly as the proxy will send it on."""
+"""Which route of an Api a request takes, from the path exactly as the proxy sends it on."""
 
 import re
 from typing import Final, NamedTuple

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 DECIDED, STALE, COLD, ERR, NEGATIVE_STALE, FULL, NO_ERA, TOO_MANY = range(8)
 DECIDE, FRESH, DRY_RUN = range(3)
 Answer = list[Any]
+Batch = list[tuple[Any, "asyncio.Future[Answer]"]]
 log = structlog.get_logger()
 
 
@@ -54,11 +56,14 @@ class Script:
         self.under_way = 0
         self.scheduled = False
         self.calls = 0
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.tasks: set[asyncio.Task[list[Answer]]] = set()
 
     def ask(self, check: list[Any]) -> "asyncio.Future[Answer]":
         """Queue a check for the call that this turn of the loop makes."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
+        if loop is None:
+            loop = self.loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self.waiting.append((check, future))
         if not self.scheduled and self.under_way < IN_FLIGHT:
@@ -73,42 +78,80 @@ class Script:
     def _flush(self) -> None:
         self.scheduled = False
         while self.waiting and self.under_way < IN_FLIGHT:
-            batch = []
+            batch: Batch = []
             while self.waiting and len(batch) < BATCH:
                 check, future = self.waiting.popleft()
                 if not future.done():  # its caller was cancelled
                     batch.append((check, future))
             if batch:
                 self.under_way += 1
-                task = asyncio.ensure_future(self._settle(batch))
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+                self._send(batch)
 
-    async def _settle(self, batch: list[tuple[Any, "asyncio.Future[Answer]"]]) -> None:
+    def _send(self, batch: Batch) -> None:
+        argument = self._argument([check for check, _ in batch])
+        future = self.link.submit("EVALSHA", SHA, 1, prefix(), argument)
+        if future is None:
+            self._settle_slowly(batch)
+        else:
+            self.calls += 1
+            future.add_done_callback(partial(self._replied, batch))
+
+    def _replied(self, batch: Batch, future: "asyncio.Future[Any]") -> None:
+        error = future.exception()
+        if isinstance(error, hiredis.ReplyError) and str(error).startswith("NOSCRIPT"):
+            self._settle_slowly(batch)  # nothing ran; it alone is repeated
+            return
+        if error is None:
+            self._settle(batch, self._answers(future.result()))
+        else:
+            log.warning("script.unavailable", error=str(error)[:200])
+            self._settle(batch, None)
+
+    def _settle(self, batch: Batch, answers: list[Answer] | None) -> None:
+        """Hand out the answers; an exception fails exactly its batch and never allows."""
+        self.under_way -= 1
+        for place, (_, future) in enumerate(batch):
+            if future.done():
+                continue
+            if answers is None:
+                future.set_exception(StoreUnavailable())
+            else:
+                future.set_result(answers[place])
+        self._flush()
+
+    def _settle_slowly(self, batch: Batch) -> None:
+        """With a task: the connection has to be made, or the script's text to be sent."""
+        task = asyncio.ensure_future(self._run([check for check, _ in batch]))
+        self.tasks.add(task)
+
+        def done(ended: "asyncio.Task[list[Answer]]") -> None:
+            self.tasks.discard(ended)
+            failed = ended.cancelled() or ended.exception() is not None
+            self._settle(batch, None if failed else ended.result())
+
+        task.add_done_callback(done)
+
+    def _argument(self, checks: list[Any]) -> bytes:
+        return _encode((self.test_clock, self.most_decisions, MOST_BYTES, checks))
+
+    def _answers(self, raw: bytes) -> list[Answer] | None:
+        """The answers in a reply; None when it is not one."""
         try:
-            answers = await self._run([check for check, _ in batch])
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-        except Exception as error:
-            # An exception fails exactly its batch, whatever it is; nothing turns into an allow.
-            if not isinstance(error, StoreUnavailable):
-                log.exception("script.failed")
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(StoreUnavailable())
-        finally:
-            self.under_way -= 1
-            self._flush()
+            reply = _decode(raw)
+        except msgspec.DecodeError:
+            log.exception("script.failed")
+            return None
+        self.lease, self.stamp = reply.lease, reply.stamp
+        return reply.answers
 
     async def _run(self, checks: list[Any]) -> list[Answer]:
         self.calls += 1
-        argument = _encode((self.test_clock, self.most_decisions, MOST_BYTES, checks))
         try:
-            raw = await self.link.script(SHA, SCRIPT, prefix(), argument)
+            raw = await self.link.script(SHA, SCRIPT, prefix(), self._argument(checks))
         except (LinkDown, hiredis.HiredisError) as error:
             log.warning("script.unavailable", error=str(error)[:200])
             raise StoreUnavailable from None
-        reply = _decode(raw)
-        self.lease, self.stamp = reply.lease, reply.stamp
-        return reply.answers
+        answers = self._answers(raw)
+        if answers is None:
+            raise StoreUnavailable
+        return answers

@@ -1,4 +1,4 @@
-"""What a check process holds of gateways and keys: read from PostgreSQL, believed until Redis says no.
+"""What a check process holds of gateways and keys, believed until Redis says no.
 
 A snapshot keeps no more than a decision needs, in few small objects: 100 000 keys are held. Each
 carries the lease that it was read under (see decide.lua).
@@ -183,7 +183,7 @@ _SHARED_MOST: Final = 50_000
 
 
 def _share(value: T) -> T:
-    """The first equal value that was seen: most keys have the scopes and limits of their neighbours."""
+    """The first equal value seen: most keys have the scopes and limits of their neighbours."""
     if len(_shared) > _SHARED_MOST:
         _shared.clear()
     return _shared.setdefault(value, value)  # type: ignore[no-any-return]  # equal, so of T

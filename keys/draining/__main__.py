@@ -1,4 +1,4 @@
-"""`python -m keys.draining`: one consumer of the shard's stream; SIGTERM ends it between stretches."""
+"""`python -m keys.draining`: consumes the shard's stream; SIGTERM ends it between stretches."""
 
 import asyncio
 import signal
@@ -53,7 +53,7 @@ async def _drain(link: Link, connection: psycopg.AsyncConnection, stop: asyncio.
 
 
 async def _write_unknown(link: Link, connection: psycopg.AsyncConnection) -> None:
-    """This and the last minutes' counts of unknown keys; absolute, so that repeating is harmless."""
+    """The last minutes' counts of unknown keys; absolute, so that repeating is harmless."""
     now = int(time.time() // 60) * 60_000
     for minute in range(now - 3 * 60_000, now + 1, 60_000):
         flat = await link.call("HGETALL", name("unknown", str(minute)))

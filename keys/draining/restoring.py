@@ -43,7 +43,8 @@ end
 BEGIN: Final = """
 if redis.call('GET', KEYS[1] .. 'restoring') ~= ARGV[1] then return false end
 local now = redis.call('TIME')
-local start = ARGV[3] == '1' and '0' or string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local start = ARGV[3] == '1' and '0' or string.format('%.0f', ms)
 local era = ARGV[2] .. ':' .. start
 redis.call('SET', KEYS[1] .. 'era', era, 'NX')
 redis.call('DEL', KEYS[1] .. 'restoring')

@@ -72,7 +72,13 @@ class Rollup:
         for counter, start, end, units in charges:
             row = self.quota.setdefault(
                 (counter, start),
-                {"tenant_id": entry.tenant, "counter": counter, "start": start, "end": end, "used": 0},
+                {
+                    "tenant_id": entry.tenant,
+                    "counter": counter,
+                    "start": start,
+                    "end": end,
+                    "used": 0,
+                },
             )
             row["used"] += units
 

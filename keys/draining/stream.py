@@ -13,8 +13,8 @@ START: Final = "0-0"
 STRETCH: Final = 64
 """Stream entries in one transaction; each is up to 128 decisions."""
 
-# Trims what was written and takes it off the shard's fill, together. KEYS[1]: prefix; ARGV[1]:
-# packed {last id, decisions, bytes, entries}. An entry that someone else trimmed is not taken twice.
+# Trims what was written and takes it off the shard's fill, together. KEYS[1]: the prefix.
+# ARGV[1], packed: {last id, decisions, bytes, entries}. What someone else trimmed is not taken off.
 TRIM: Final = """
 local last, decisions, bytes, entries = unpack(cmsgpack.unpack(ARGV[1]))
 local log = KEYS[1] .. 'log'
@@ -88,7 +88,9 @@ async def trim(link: Link, stretch: Stretch) -> None:
     await link.call("EVAL", TRIM, 1, prefix(), msgspec.msgpack.encode(argument))
 
 
-async def drain(link: Link, connection: AsyncConnection, era: str, held: Place) -> tuple[Place, int]:
+async def drain(
+    link: Link, connection: AsyncConnection, era: str, held: Place
+) -> tuple[Place, int]:
     """Write the next stretch; returns the new place and how many decisions it had."""
     after = held.position if held.era == era else START
     stretch = await read(link, after)

@@ -37,13 +37,19 @@ class CheckEndpoint:
         """Judge in the contract's order: 405, 401, 415, 413, 400, 429, 503, then decide."""
         if scope["method"] != "POST":
             await refuse(
-                send, 405, "METHOD_NOT_ALLOWED", "POST is the method.", headers=[(b"allow", b"POST")]
+                send,
+                405,
+                "METHOD_NOT_ALLOWED",
+                "POST is the method.",
+                headers=[(b"allow", b"POST")],
             )
             return
         credential, media = _headers(scope["headers"])
         ask, fault = await _read(receive, scope, media)
         try:
-            gateway = await self.decider.gateway(credential, peer, ask.key if ask else None)
+            gateway = self.decider.proved_gateway(credential, peer) or await self.decider.gateway(
+                credential, peer, ask.key if ask else None
+            )
             if ask is None:
                 await fault.tell(send)
                 return

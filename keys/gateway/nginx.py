@@ -9,7 +9,7 @@ from typing import Final
 
 from keys.codes import Code
 from keys.decision.addresses import Address
-from keys.decision.decider import Decider, Decision, Unauthorized
+from keys.decision.decider import ROUNDS, Decider, Decision, Unauthorized
 from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address
 from keys.decision.script import StoreUnavailable
 from keys.decision.snapshots import GatewaySnapshot
@@ -40,13 +40,7 @@ class NginxEndpoint:
         sent = found.get(GATEWAY, [])
         credential = sent[0] if len(sent) == 1 else None
         try:
-            gateway = await self.decider.gateway(credential, peer)
-            assert credential is not None, "the gateway was known by it"
-            ask = question(found, gateway)
-            if ask is None:
-                decision = Decision(Code.KEY_MALFORMED)
-            else:
-                decision = await self.decider.decide(gateway, credential, peer, ask)
+            decision = await self._decide(credential, peer, found)
         except Unauthorized:
             await _answer(send, 401, "CREDENTIAL_INVALID", 401)
         except Invalid:
@@ -60,6 +54,27 @@ class NginxEndpoint:
                 send, shown, decision.code.name, status, decision,
                 retry_after=decision.retry_after if status == 429 else None,
             )  # fmt: skip
+
+    async def _decide(
+        self, credential: str | None, peer: Address | None, found: Found
+    ) -> Decision:
+        """Decide on what was found. What the gateway declares says how that is read: a decision
+        during which it changed is made again, and may have spent twice."""
+        gateway = await self._gateway(credential, peer)
+        assert credential is not None, "the gateway was known by it"
+        for _ in range(ROUNDS):
+            ask = question(found, gateway)
+            if ask is None:
+                return Decision(Code.KEY_MALFORMED)
+            decision = await self.decider.decide(gateway, credential, peer, ask)
+            read_as, gateway = gateway.declared, await self._gateway(credential, peer)
+            if gateway.declared == read_as:
+                return decision
+        raise StoreUnavailable
+
+    async def _gateway(self, credential: str | None, peer: Address | None) -> GatewaySnapshot:
+        proved = self.decider.proved_gateway(credential, peer)
+        return proved or await self.decider.gateway(credential, peer)
 
 
 def question(found: Found, gateway: GatewaySnapshot) -> Ask | None:
@@ -89,8 +104,9 @@ def client_keys(found: Found) -> set[str]:
     for value in found.get(b"authorization", []):
         if value:
             # Another scheme is something sent that is no key of ours, not "no key".
-            keys.add(bearer([value]) or value)
-    return keys
+            token = bearer([value])
+            keys.add(value if token is None else token)
+    return keys - {""}
 
 
 def _once(found: Found, name: bytes) -> str | None:
@@ -106,9 +122,15 @@ def _declared(found: Found, name: bytes, gateway: GatewaySnapshot, most: int) ->
     if name.decode() not in gateway.declared:
         return None
     value = _once(found, name)
-    if value is not None and (len(value) > most or not value.isprintable()):
+    if value is None:
+        return None
+    try:
+        text = value.encode("latin-1").decode()  # the same subject as in JSON, which is UTF-8
+    except UnicodeDecodeError:
+        raise Invalid("A header is not UTF-8.", "") from None
+    if len(text) > most or not text.isprintable():
         raise Invalid("A header is too long or has control characters.", "")
-    return value
+    return text
 
 
 async def _answer(

@@ -1,4 +1,4 @@
-"""The check path as a running service: its own pool, its own link, and what it repairs meanwhile."""
+"""The check path as a running service: its own pool and link, and what it repairs meanwhile."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -109,7 +109,7 @@ DATABASE_OWNER_URL = Setting[str | None](
 )
 DATABASE_CHECK_URL = Setting[str | None](
     "DATABASE_CHECK_URL", str,
-    "PostgreSQL as the check path's role, which may execute its functions only; unset: the application's.",
+    "PostgreSQL as the check path's role, which may run its functions only; unset: the app's.",
     secret=True,
 )  # fmt: skip
 REDIS_URL = Setting(
@@ -142,9 +142,9 @@ DATA_DIR = Setting("DATA_DIR", Path, "Where `make run` keeps its data.", Path("v
 METRICS_TOKEN = Setting[str | None](
     "METRICS_TOKEN", str, "Bearer token of /metrics; unset: 404.", secret=True
 )
-TRUSTED_PROXIES = Setting(
+TRUSTED_PROXIES = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](
     "TRUSTED_PROXIES", _networks,
-    "Networks of the proxies in front of Countersign whose X-Forwarded-For names a caller's address.",
+    "Networks of the proxies in front whose X-Forwarded-For names a caller's address.",
     [],
 )  # fmt: skip
 API_RATE = Setting(

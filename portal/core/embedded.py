@@ -90,26 +90,13 @@ def start(
         binaries = Binaries(home.path / "binaries" if home.user else None)
         environment = {"PATH": os.defpath, "LANG": "C", "TZ": "UTC", RUN_MARK: data.mark}
         if database:
-            cluster = postgresql.Cluster(
-                binaries=binaries.postgresql(),
-                folder=home.path / "postgresql",
-                sockets=home.sockets,
-                user=home.user,
-                environment=environment,
-                durable=durable,
-            )
+            cluster = _cluster(home, binaries, environment, durable)
             servers.services.append(cluster.start(data, known, stopping))
             servers.owner_url, servers.app_url, servers.check_url = (
                 cluster.url(role, known) for role in postgresql.ROLES
             )
         if redis:
-            server = redis_server.Server(
-                binary=binaries.redis(),
-                folder=home.folder("redis"),
-                sockets=home.sockets,
-                user=home.user,
-                environment=environment,
-            )
+            server = _redis(home, binaries, environment)
             servers.services.insert(0, server.start(data, known, stopping))
             servers.redis_url = server.url(known)
     except OSError as problem:
@@ -119,6 +106,29 @@ def start(
         servers.stop()
         raise
     return servers
+
+
+def _cluster(
+    home: Home, binaries: Binaries, environment: Mapping[str, str], durable: bool
+) -> postgresql.Cluster:
+    return postgresql.Cluster(
+        binaries=binaries.postgresql(),
+        folder=home.path / "postgresql",
+        sockets=home.sockets,
+        user=home.user,
+        environment=environment,
+        durable=durable,
+    )
+
+
+def _redis(home: Home, binaries: Binaries, environment: Mapping[str, str]) -> redis_server.Server:
+    return redis_server.Server(
+        binary=binaries.redis(),
+        folder=home.folder("redis"),
+        sockets=home.sockets,
+        user=home.user,
+        environment=environment,
+    )
 
 
 @contextmanager

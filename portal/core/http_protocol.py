@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: its own defaults take 150 MB of headers and wait for ever."""
+"""uvicorn's HTTP protocol with bounds: by default it takes 150 MB of headers, at any pace."""
 
 import asyncio
 from typing import Any, Final

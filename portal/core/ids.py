@@ -42,5 +42,5 @@ def uuid7(rand_a: int | None = None) -> str:
     milliseconds = time.time_ns() // 1_000_000
     low = _random62() | 1 << 63
     high = milliseconds << 16 | 0x7000 | (_random62() & 0xFFF if rand_a is None else rand_a)
-    text = "%016x%016x" % (high, low)
+    text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

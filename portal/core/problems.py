@@ -37,7 +37,9 @@ LONGEST_POINTER: Final = 200
 
 PROBLEMS: Final[dict[str, Problem]] = {
     "REQUEST_INVALID": Problem(
-        400, "The request is not valid", "Nothing was changed. See `errors` for what to mend."
+        400,
+        "The request is not valid",
+        "Nothing was changed. `errors`, where there are any, say what to mend.",
     ),
     "CREDENTIAL_INVALID": Problem(
         401,

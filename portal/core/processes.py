@@ -108,6 +108,27 @@ def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.02) ->
     return True
 
 
+def _between_fork_and_exec(user: User | None, death_signal: int) -> Callable[[], None]:
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user.gid)
+            os.setuid(user.uid)
+        os.umask(0o077)
+        die_with_parent(death_signal, parent)  # last: the kernel forgets it when the user changes
+
+    return prepare
+
+
+def _open_log(log: Path) -> int:
+    """A file descriptor at the log's end; one that grew too long is put aside."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_name(f"{log.name}.1"))
+    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
 def spawn(
     name: str,
     argv: Sequence[str],
@@ -124,19 +145,7 @@ def spawn(
     `feed` is written to its standard input (how a server is told its password: command lines are
     public). Raises StartRefused if it cannot be executed.
     """
-    parent = os.getpid()
-
-    def between_fork_and_exec() -> None:
-        if user is not None:
-            os.setgroups([])
-            os.setgid(user.gid)
-            os.setuid(user.uid)
-        os.umask(0o077)
-        die_with_parent(death_signal, parent)  # last: the kernel forgets it when the user changes
-
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_name(f"{log.name}.1"))
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = _open_log(log)
     try:
         popen = subprocess.Popen(  # noqa: S603 - the arguments are ours
             argv,
@@ -146,7 +155,7 @@ def spawn(
             env=dict(environment),
             cwd=folder,
             start_new_session=True,
-            preexec_fn=between_fork_and_exec,
+            preexec_fn=_between_fork_and_exec(user, death_signal),
         )
     except (OSError, subprocess.SubprocessError) as problem:
         raise StartRefused(f"{name} cannot be started ({argv[0]}): {problem}") from problem

@@ -1,4 +1,4 @@
-"""Names of the versions that decisions depend on. Pure: the check path imports it without Django."""
+"""Names of the versions that decisions depend on; pure, for the check path has no Django."""
 
 from pathlib import Path
 from typing import Final

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from audit.ledger.events import Event
 from audit.ledger.recording import record
@@ -139,17 +139,20 @@ def withdraw_grant(*, actor: Actor, tenant_id: str, api_id: str) -> Propagation:
         grants = ApiGrant.objects.filter(tenant=tenant, api=api)
         if not grants.exists():
             raise Refusal("NOT_FOUND")
+        # Gateways, grant, bindings: the order in which a gateway's change takes them.
+        list(Gateway.objects.select_for_update(no_key=True).filter(api=api).order_by("id"))
         if grants.filter(withdrawn_at=None).update(withdrawn_at=now()):
             record(
                 Event.API_CHANGED, actor=actor, tenant=tenant.id, target=target_of(api),
                 before={"granted": True}, after={"granted": False},
             )  # fmt: skip
         bindings = GatewayTenant.objects.filter(tenant=tenant, gateway__api=api)
-        gateways = list(bindings.order_by("gateway_id").values_list("gateway_id", flat=True))
+        gateways = Gateway.objects.filter(
+            id__in=list(bindings.values_list("gateway_id", flat=True))
+        )
         bindings.delete()
-        for gateway in Gateway.objects.select_for_update().filter(id__in=gateways).order_by("id"):
-            gateway.version += 1
-            gateway.save(update_fields=["version"])
+        gateways.update(version=F("version") + 1)
+        for gateway in gateways:
             change.bump(of_gateway(gateway.id), gateway.version)
         change.bump_epoch(tenant.id)
     return change.propagation

@@ -17,7 +17,7 @@ from portal.core.versions import of_gateway
 from portal.tenancy.actors import Actor
 from portal.tenancy.apis import usable_apis
 from portal.tenancy.change import Change, platform_change
-from portal.tenancy.models import Api, Gateway, GatewayTenant
+from portal.tenancy.models import Api, ApiGrant, Gateway, GatewayTenant
 from portal.tenancy.permission import found, require
 from portal.tenancy.texts import checked_reason, fault_of_text
 
@@ -151,6 +151,9 @@ def _publish(change: Change, gateway: Gateway, tenant_ids: Iterable[str]) -> Non
 def _bind(gateway: Gateway, tenant_ids: Iterable[str]) -> None:
     faults = Faults()
     wanted = list(dict.fromkeys(tenant_ids))
+    # Held until the commit: a grant that is withdrawn meanwhile finds the new bindings.
+    grants = ApiGrant.objects.filter(api_id=gateway.api_id, tenant_id__in=wanted)
+    list(grants.select_for_update(no_key=True).order_by("tenant_id"))
     for place, tenant_id in enumerate(wanted):
         if not usable_apis(tenant_id).filter(id=gateway.api_id).exists():
             faults.add(f"/tenants/{place}", "This tenant may not use the gateway's Api.")

@@ -25,6 +25,13 @@ from portal.tenancy.authentication import ManagementTokens, Token
 from portal.tenancy.listing import parameters
 from portal.tenancy.scope import tenant_scope
 
+JSON_PARSERS: list[type[BaseParser]] = [strictjson.StrictJSONParser]
+PATCH_PARSERS: list[type[BaseParser]] = [
+    strictjson.StrictJSONParser,
+    strictjson.MergePatchParser,
+]
+"""A PATCH is a merge patch under either name."""
+
 LONGEST_ID: Final = 64
 """Characters. Ours have 16; a longer one is not looked for."""
 
@@ -46,7 +53,7 @@ class TenantView(APIView):
     """One address under `/v1/tenants/<tenant>/`."""
 
     authentication_classes = [ManagementTokens]
-    parser_classes = [strictjson.StrictJSONParser]
+    parser_classes = JSON_PARSERS
     renderer_classes = [JSONRenderer]
     content_negotiation_class = OnlyJSON
     http_method_names = ["get", "head", "post", "patch"]

@@ -6,7 +6,7 @@ from django.db import connection
 from portal.tenancy.scope import platform_scope
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def forget_requests() -> int:
     """Forget idempotent requests after their 24 hours; returns how many."""
     with platform_scope("idempotency records of every tenant end"), connection.cursor() as cursor:

@@ -1,9 +1,12 @@
 """POST keys: a key comes into being, and its secret is told once."""
 
+from typing import Any
+
 import pytest
 
 from portal.core import tokens
-from tests.api.answers import is_problem, keys_of, pointers
+from tests.api.answers import Api, Database, is_problem, keys_of, pointers
+from tests.cast import Cast
 
 NEW = {"name": "checkout", "environment": "live", "scopes": []}
 A_LIMIT = {
@@ -12,11 +15,12 @@ A_LIMIT = {
 }  # fmt: skip
 
 
-def test_the_answer_holds_the_key_and_its_secret(api, acme):
+def test_the_answer_holds_the_key_and_its_secret(api: Api, acme: Cast) -> None:
     answer = api("POST", keys_of(acme), NEW, token=acme.token)
 
     assert answer.status == 201
     shape = tokens.parse(answer.body["secret"])
+    assert shape is not None
     assert (shape.brand, shape.environment) == ("csk", "live")
     assert [secret["kid"] for secret in answer.body["key"]["secrets"]] == [shape.kid]
     assert answer.headers["etag"] == '"1"'
@@ -24,7 +28,7 @@ def test_the_answer_holds_the_key_and_its_secret(api, acme):
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_the_secret_is_told_once(api, acme):
+def test_the_secret_is_told_once(api: Api, acme: Cast) -> None:
     made = api("POST", keys_of(acme), NEW, token=acme.token)
 
     read = api("GET", made.headers["location"], token=acme.token)
@@ -34,7 +38,7 @@ def test_the_secret_is_told_once(api, acme):
     assert read.body == made.body["key"]
 
 
-def test_every_member_is_kept_as_it_was_given(api, acme):
+def test_every_member_is_kept_as_it_was_given(api: Api, acme: Cast) -> None:
     given = {
         **NEW,
         "environment": "test",
@@ -57,7 +61,7 @@ def test_every_member_is_kept_as_it_was_given(api, acme):
     assert key["last_used_at"] is None
 
 
-def test_the_owner_is_the_tokens_creator_unless_named(api, acme):
+def test_the_owner_is_the_tokens_creator_unless_named(api: Api, acme: Cast) -> None:
     token = acme.token_of("developer", ["keys:write"])
 
     key = api("POST", keys_of(acme), NEW, token=token).body["key"]
@@ -65,11 +69,11 @@ def test_the_owner_is_the_tokens_creator_unless_named(api, acme):
     assert key["owner"] == acme.memberships["developer"].id
 
 
-def test_names_need_not_be_unique(api, acme):
+def test_names_need_not_be_unique(api: Api, acme: Cast) -> None:
     assert {api("POST", keys_of(acme), NEW, token=acme.token).status for _ in range(2)} == {201}
 
 
-def test_a_scope_of_high_risk_needs_approval(api, acme):
+def test_a_scope_of_high_risk_needs_approval(api: Api, acme: Cast) -> None:
     answer = api(
         "POST", keys_of(acme), {**NEW, "scopes": ["chat:write", "files:write"]}, token=acme.token
     )
@@ -78,7 +82,7 @@ def test_a_scope_of_high_risk_needs_approval(api, acme):
     assert pointers(answer) == ["/scopes/1"]
 
 
-def test_another_tenants_membership_is_no_owner(api, acme, globex):
+def test_another_tenants_membership_is_no_owner(api: Api, acme: Cast, globex: Cast) -> None:
     foreign = globex.memberships["owner"].id
 
     answers = [
@@ -121,7 +125,7 @@ def test_another_tenants_membership_is_no_owner(api, acme, globex):
         ({"limits": [A_LIMIT, A_LIMIT]}, "/limits/1/name"),
     ],
 )
-def test_what_is_wrong_is_pointed_at(api, acme, change, pointer):
+def test_what_is_wrong_is_pointed_at(api: Api, acme: Cast, change: Any, pointer: str) -> None:
     answer = api("POST", keys_of(acme), {**NEW, **change}, token=acme.token)
 
     is_problem(answer, 400, "REQUEST_INVALID")
@@ -129,7 +133,7 @@ def test_what_is_wrong_is_pointed_at(api, acme, change, pointer):
 
 
 @pytest.mark.parametrize("missing", sorted(NEW))
-def test_a_missing_member_is_named(api, acme, missing):
+def test_a_missing_member_is_named(api: Api, acme: Cast, missing: str) -> None:
     body = {name: value for name, value in NEW.items() if name != missing}
 
     answer = api("POST", keys_of(acme), body, token=acme.token)
@@ -138,7 +142,9 @@ def test_a_missing_member_is_named(api, acme, missing):
     assert pointers(answer) == [f"/{missing}"]
 
 
-def test_a_viewer_may_not_and_the_attempt_is_recorded(api, acme, owner_db):
+def test_a_viewer_may_not_and_the_attempt_is_recorded(
+    api: Api, acme: Cast, owner_db: Database
+) -> None:
     answer = api("POST", keys_of(acme), NEW, token=acme.token_of("viewer"))
 
     is_problem(answer, 403, "FORBIDDEN")
@@ -149,7 +155,7 @@ def test_a_viewer_may_not_and_the_attempt_is_recorded(api, acme, owner_db):
     assert recorded == [("denied",)]
 
 
-def test_a_token_does_no_more_than_its_scopes(api, acme):
+def test_a_token_does_no_more_than_its_scopes(api: Api, acme: Cast) -> None:
     token = acme.token_of("owner", ["keys:read", "limits:write"])
 
     is_problem(api("POST", keys_of(acme), NEW, token=token), 403, "FORBIDDEN")

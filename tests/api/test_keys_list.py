@@ -2,30 +2,32 @@
 
 import pytest
 
-from tests.api.answers import is_problem, keys_of, limits_of, pointers
+from tests.api.answers import Answer, Api, is_problem, keys_of, limits_of, pointers
+from tests.cast import Cast
 
 
-def names(answer):
+def names(answer: Answer) -> list[str]:
     return [key["name"] for key in answer.body["results"]]
 
 
-def test_an_empty_list_is_an_empty_page(api, acme):
+def test_an_empty_list_is_an_empty_page(api: Api, acme: Cast) -> None:
     answer = api("GET", keys_of(acme), token=acme.token)
 
     assert answer.body == {"results": [], "next": None}
 
 
-def test_the_newest_stands_first(api, acme):
+def test_the_newest_stands_first(api: Api, acme: Cast) -> None:
     for name in ("one", "two", "three"):
         acme.issue(name=name)
 
     assert names(api("GET", keys_of(acme), token=acme.token)) == ["three", "two", "one"]
 
 
-def test_pages_hold_every_key_once_though_keys_are_issued_meanwhile(api, acme):
+def test_pages_hold_every_key_once_though_keys_are_issued_meanwhile(api: Api, acme: Cast) -> None:
     for number in range(7):
         acme.issue(name=f"key {number}")
-    seen, path = [], f"{keys_of(acme)}?limit=3"
+    seen: list[str] = []
+    path: str | None = f"{keys_of(acme)}?limit=3"
     while path:
         answer = api("GET", path, token=acme.token)
         assert len(answer.body["results"]) <= 3
@@ -37,7 +39,7 @@ def test_pages_hold_every_key_once_though_keys_are_issued_meanwhile(api, acme):
     assert seen == [f"key {number}" for number in reversed(range(7))]
 
 
-def test_a_list_costs_the_same_queries_however_long_it_is(api, acme):
+def test_a_list_costs_the_same_queries_however_long_it_is(api: Api, acme: Cast) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -52,7 +54,7 @@ def test_a_list_costs_the_same_queries_however_long_it_is(api, acme):
     assert counts[0] == counts[1]
 
 
-def test_filters_narrow(api, acme):
+def test_filters_narrow(api: Api, acme: Cast) -> None:
     acme.issue(name="alpha", environment="test", owner=acme.memberships["developer"].id)
     beta = acme.issue(name="beta 100%_sure")
     api("POST", f"{keys_of(acme)}/{beta.key.id}/suspend", {"reason": "r"}, token=acme.token)
@@ -97,14 +99,14 @@ def test_filters_narrow(api, acme):
         ("format=api", "?format"),
     ],
 )
-def test_what_no_list_takes_is_refused(api, acme, query, pointer):
+def test_what_no_list_takes_is_refused(api: Api, acme: Cast, query: str, pointer: str) -> None:
     answer = api("GET", f"{keys_of(acme)}?{query}", token=acme.token)
 
     is_problem(answer, 400, "REQUEST_INVALID")
     assert pointers(answer) == [pointer]
 
 
-def test_a_cursor_is_its_lists_and_its_tenants_alone(api, acme, globex):
+def test_a_cursor_is_its_lists_and_its_tenants_alone(api: Api, acme: Cast, globex: Cast) -> None:
     for cast in (acme, globex):
         for _ in range(2):
             cast.issue()
@@ -121,7 +123,7 @@ def test_a_cursor_is_its_lists_and_its_tenants_alone(api, acme, globex):
         assert pointers(answer) == ["?cursor"]
 
 
-def test_head_answers_like_get_without_a_body(api, acme):
+def test_head_answers_like_get_without_a_body(api: Api, acme: Cast) -> None:
     answer = api("HEAD", keys_of(acme), token=acme.token)
 
     assert (answer.status, answer.content) == (200, b"")

@@ -4,13 +4,15 @@ import datetime as dt
 
 import pytest
 
-from tests.api.answers import is_problem, pointers, usage_of
+from keys.models import ApiKey
+from tests.api.answers import Api, Database, is_problem, pointers, usage_of
+from tests.cast import Cast
 
 HOUR = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
-def used(acme, owner_db):
+def used(acme: Cast, owner_db: Database) -> ApiKey:
     """An hour of a key of Acme's."""
     key = acme.issue().key
     for code, decisions, units in (
@@ -24,7 +26,7 @@ def used(acme, owner_db):
     return key
 
 
-def test_it_tells_decisions_and_units(api, acme, used):
+def test_it_tells_decisions_and_units(api: Api, acme: Cast, used: ApiKey) -> None:
     answer = api("GET", usage_of(acme), token=acme.token)
 
     assert answer.status == 200
@@ -34,13 +36,15 @@ def test_it_tells_decisions_and_units(api, acme, used):
     assert {row["key"] for row in answer.body["results"]} == {used.id}
 
 
-def test_it_sums_by_what_is_asked(api, acme, used):
+def test_it_sums_by_what_is_asked(api: Api, acme: Cast, used: ApiKey) -> None:
     rows = api("GET", f"{usage_of(acme)}?group=key", token=acme.token).body["results"]
 
     assert rows == [{"key": used.id, "decisions": 7, "units": {"requests": 5, "tokens": 70}}]
 
 
-def test_a_foreign_key_has_no_usage_like_one_that_is_none(api, acme, globex, used):
+def test_a_foreign_key_has_no_usage_like_one_that_is_none(
+    api: Api, acme: Cast, globex: Cast, used: ApiKey
+) -> None:
     answers = [
         api("GET", f"{usage_of(globex)}?key={key}", token=globex.token)
         for key in (used.id, "key_000000000000")
@@ -51,10 +55,12 @@ def test_a_foreign_key_has_no_usage_like_one_that_is_none(api, acme, globex, use
 
 
 @pytest.mark.parametrize("since", ["2020-01-01T00:00:00%2B01:00", "2020-01-01T00:00:00+01:00"])
-def test_an_offset_is_read_with_and_without_its_escape(api, acme, since):
+def test_an_offset_is_read_with_and_without_its_escape(api: Api, acme: Cast, since: str) -> None:
     until = "2020-01-02T00:00:00Z"
 
-    assert api("GET", f"{usage_of(acme)}?since={since}&until={until}", token=acme.token).status == 200
+    assert (
+        api("GET", f"{usage_of(acme)}?since={since}&until={until}", token=acme.token).status == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,14 +78,14 @@ def test_an_offset_is_read_with_and_without_its_escape(api, acme, since):
         ("limit=5", "?limit"),
     ],
 )
-def test_what_is_wrong_is_pointed_at(api, acme, query, pointer):
+def test_what_is_wrong_is_pointed_at(api: Api, acme: Cast, query: str, pointer: str) -> None:
     answer = api("GET", f"{usage_of(acme)}?{query}", token=acme.token)
 
     is_problem(answer, 400, "REQUEST_INVALID")
     assert pointers(answer) == [pointer]
 
 
-def test_it_needs_its_scope(api, acme):
+def test_it_needs_its_scope(api: Api, acme: Cast) -> None:
     token = acme.token_of("owner", ["keys:read"])
 
     is_problem(api("GET", usage_of(acme), token=token), 403, "FORBIDDEN")

@@ -68,7 +68,7 @@ def test_only_a_digest_of_the_secret_is_kept(acme: Cast, owner_db: psycopg.Conne
     assert tokens.verify(text, bytes(secret.digest), secret.pepper_id)
     assert text not in repr(issued)
     for table in ("keys_apikey", "keys_secret", "ledger_entry", "ledger_payload", "core_outbox"):
-        rows = owner_db.execute(f"SELECT t::text FROM {table} t").fetchall()  # type: ignore[arg-type]
+        rows = owner_db.execute(f"SELECT t::text FROM {table} t").fetchall()
         assert not [row for row in rows if text[22:60] in row[0]]
 
 

@@ -79,11 +79,18 @@ RULES: Final[dict[str, Callable[[Any], Finding | None]]] = {
 }
 
 
+def _reason(setting: Setting[Any], told: str) -> str:
+    """Why a value is refused. A reader's own words may hold part of a secret: not repeated."""
+    if setting.secret and "is refused" in told:
+        return f"Its value is refused. {setting.meaning}"
+    return told
+
+
 def _examine(setting: Setting[Any]) -> Finding:
     try:
         value = setting()
     except ConfigurationError as error:
-        return fail(setting.name, "can't be used", str(error))
+        return fail(setting.name, "can't be used", _reason(setting, str(error)))
     rule = RULES.get(setting.name)
     wrong = rule(value) if rule else None
     if wrong:

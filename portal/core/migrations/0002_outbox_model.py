@@ -4,24 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_scope_functions_and_outbox'),
+        ("core", "0001_scope_functions_and_outbox"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Outbox',
+            name="Outbox",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('versions', models.JSONField()),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("versions", models.JSONField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'core_outbox',
-                'managed': False,
+                "db_table": "core_outbox",
+                "managed": False,
             },
         ),
     ]

@@ -32,7 +32,7 @@ class Gateway(Credential):
     allowed_cidrs = ArrayField(models.CharField(max_length=49), default=list, blank=True)
     """The gateway's own addresses; empty: any."""
     declared_headers = ArrayField(models.CharField(max_length=64), default=list, blank=True)
-    """`X-Countersign-*` headers that it sets itself; any other may be the client's and is ignored."""
+    """`X-Countersign-*` headers that it sets; any other may be the client's and is ignored."""
     version = models.BigIntegerField(default=1)
     disabled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
