@@ -12,6 +12,6 @@ class KeysConfig(AppConfig):
     )  # fmt: skip
     check_functions = (
         "check_snapshots", "drain_apply", "drain_position", "drain_unknown",
-        "quota_windows_open",
+        "quota_windows_open", "credential_upgrade",
     )  # fmt: skip
     app_functions = ("decision_partitions_make", "decision_partitions_drop")

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from keys.codes import MEANING, Code
 from portal.core import configuration
 from portal.core.health import reading
-from portal.core.problems import PROBLEMS
+from portal.core.problem_codes import PROBLEMS
 from portal.openapi import document
 
 OPEN: Final = SafeString("<code>")

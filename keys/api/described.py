@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from keys.api.components import Schema, ref
-from portal.core.problems import CONTENT_TYPE, PROBLEMS
+from portal.core.problem_codes import CONTENT_TYPE, PROBLEMS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -23,6 +23,7 @@ from keys.decision.snapshots import (
     believed,
     believed_of_gateway,
 )
+from keys.decision.upgrades import Upgrades
 from portal.core import configuration, tokens
 from portal.core.ids import uuid7
 from portal.core.names import SHARD
@@ -75,6 +76,7 @@ class Decider:
     ) -> None:
         self.snapshots, self.script, self.restore = snapshots, script, restore
         self.guesses = Guesses()
+        self.upgrades = Upgrades(snapshots.pool)
         # Gateways whose credential was verified against the very snapshot that is held.
         self.proved: dict[str, GatewaySnapshot] = {}
         self.dry_runs = configuration.DRY_RUN_RATE()
@@ -116,6 +118,7 @@ class Decider:
                 if len(self.proved) >= PROVED:
                     self.proved.clear()
                 self.proved[credential] = held
+                self.upgrades.note("gateway", held.kid, credential, held.pepper)
                 return held
             # A refusal has to be fresh too: the gateway may have come into being just now.
             if not known:
@@ -171,6 +174,8 @@ class Decider:
                 answer = await self._unknown(gateway, held, ask)
                 decision = Decision(Code.KEY_UNKNOWN)
             if answer[0] == answers.DECIDED:
+                if decision.key is not None and decision.key.pepper != self.upgrades.newest:
+                    self.upgrades.note("key", shape.kid, ask.key, decision.key.pepper)
                 return decision
             await self._still_deciding(answer[0])
             self.snapshots.unknown_keys.drop(shape.kid)

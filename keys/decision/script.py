@@ -121,7 +121,9 @@ class Script:
 
     def _settle_slowly(self, batch: Batch) -> None:
         """With a task: the connection has to be made, or the script's text to be sent."""
-        task = asyncio.ensure_future(self._run([check for check, _ in batch]))
+        task = asyncio.ensure_future(  # noqa: RUF006 - self.tasks holds it
+            self._run([check for check, _ in batch])
+        )
         self.tasks.add(task)
 
         def done(ended: "asyncio.Task[list[Answer]]") -> None:

@@ -55,9 +55,7 @@ class NginxEndpoint:
                 retry_after=decision.retry_after if status == 429 else None,
             )  # fmt: skip
 
-    async def _decide(
-        self, credential: str | None, peer: Address | None, found: Found
-    ) -> Decision:
+    async def _decide(self, credential: str | None, peer: Address | None, found: Found) -> Decision:
         """Decide on what was found. What the gateway declares says how that is read: a decision
         during which it changed is made again, and may have spent twice."""
         gateway = await self._gateway(credential, peer)

@@ -68,7 +68,7 @@ class CheckService:
         await self.pool.open(wait=False)
         with suppress(StoreUnavailable):
             await self.restorer()
-        for work in (self._repair_outbox, self._write_guesses):
+        for work in (self._repair_outbox, self._write_notes):
             self.tasks.append(asyncio.ensure_future(self._repeat(work)))
 
     async def stop(self) -> None:
@@ -118,6 +118,7 @@ class CheckService:
             await connection.execute("SELECT outbox_done(%s)", ([row[0] for row in rows],))
         return 0.0
 
-    async def _write_guesses(self) -> float:
+    async def _write_notes(self) -> float:
         await self.decider.guesses.write(self.repair_link)
+        await self.decider.upgrades.write()
         return 1.0

@@ -11,7 +11,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from portal.core.problems import PROBLEMS, RETRY_AFTER, problem_response
+from portal.core.problem_codes import PROBLEMS
+from portal.core.problems import RETRY_AFTER, problem_response
 
 FOR_PROGRAMS: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 

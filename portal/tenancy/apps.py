@@ -7,4 +7,4 @@ class TenancyConfig(AppConfig):
     name = "portal.tenancy"
     label = "tenancy"
     default_auto_field = "django.db.models.BigAutoField"
-    app_functions = ("tenancy_management_token", "tenancy_token_used")
+    app_functions = ("tenancy_management_token", "tenancy_token_used", "tenancy_token_upgrade")

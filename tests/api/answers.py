@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from portal.core.problems import PROBLEMS
+from portal.core.problem_codes import PROBLEMS
 from tests.cast import Cast
 from tests.conftest import Answer
 

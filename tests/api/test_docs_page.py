@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from keys.codes import Code
-from portal.core.problems import PROBLEMS
+from portal.core.problem_codes import PROBLEMS
 from portal.front import marked
 from portal.openapi import document
 from tests.api.answers import Api

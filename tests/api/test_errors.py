@@ -7,7 +7,8 @@ import pytest
 from django.db import OperationalError
 
 from portal.core.middleware import CSP
-from portal.core.problems import PROBLEMS, body, problem_response
+from portal.core.problem_codes import PROBLEMS, body
+from portal.core.problems import problem_response
 from tests.api.answers import Api, is_problem, keys_of
 from tests.cast import Cast
 

@@ -12,7 +12,7 @@ from jsonschema import Draft4Validator
 from keys.codes import Code
 from keys.models import ApiKey
 from portal.core.management.commands.openapi import DOCUMENT
-from portal.core.problems import CONTENT_TYPE, PROBLEMS
+from portal.core.problem_codes import CONTENT_TYPE, PROBLEMS
 from portal.openapi import document
 from portal.urls import urlpatterns
 from tests.api.answers import Api, keys_of, limits_of, usage_of

@@ -1,4 +1,4 @@
-"""A real nginx on the shipped recipe, with the recipe's places filled in and nothing else changed."""
+"""A real nginx on the shipped recipe: its places are filled in and nothing else is changed."""
 
 import contextlib
 import os

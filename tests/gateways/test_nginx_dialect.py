@@ -24,7 +24,7 @@ class Door:
     def __init__(self, cast: Cast, checker: CheckServer) -> None:
         self.cast, self.checker = cast, checker
 
-    def ask(self, key: str | None, *, using: str = "GET", **more: str | None) -> Told:
+    def ask(self, key: str | None, using: str = "GET", /, **more: str | None) -> Told:
         headers: dict[str, str | None] = {
             "X-Countersign-Gateway": self.cast.gateway_token,
             "X-Original-Method": "GET", "X-Original-URI": "/v1/models", "X-Real-IP": "203.0.113.9",
@@ -100,7 +100,7 @@ def test_a_refusal_that_is_no_limits_has_no_retry_after(door: Door) -> None:
 
 @pytest.mark.parametrize("using", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
 def test_any_method_may_ask(door: Door, using: str) -> None:
-    assert door.ask(key_of(door), using=using)[0] == 200
+    assert door.ask(key_of(door), using)[0] == 200
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -114,7 +114,8 @@ def test_an_original_method_or_uri_that_is_missing_is_no_route(
 @pytest.mark.parametrize(
     "uri",
     ["//v1/models", "/v1/models/..", "/v1/models%2Fx", "/v1/models/%5c", "/v1/models/%00",
-     "/v1/models;x", "v1/models", "http://x/v1/models", "/v1/models/\\", "/v1/models/%2E", "?", "*"],
+     "/v1/models;x", "v1/models", "http://x/v1/models", "/v1/models/\\", "/v1/models/%2E", "?", "*",
+     "/v1/models#x"],
 )  # fmt: skip
 def test_a_path_that_may_be_read_differently_is_no_route(door: Door, uri: str) -> None:
     assert door.told(key_of(door), X_Original_URI=uri) == (403, "ROUTE_UNKNOWN", "403")
@@ -122,8 +123,9 @@ def test_a_path_that_may_be_read_differently_is_no_route(door: Door, uri: str) -
 
 def test_only_nginx_own_headers_are_read(door: Door) -> None:
     others = {
-        "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/v1/models", "X-Original-URL": "/v1/models",
-        "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "x", "Forwarded": "for=203.0.113.9",
+        "X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/v1/models",
+        "X-Original-URL": "/v1/models", "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Host": "x", "Forwarded": "for=203.0.113.9",
     }  # fmt: skip
     key = key_of(door, allowed_cidrs=["203.0.113.0/24"])
     assert door.told(key, **others) == (200, "OK", "200")
@@ -133,7 +135,9 @@ def test_only_nginx_own_headers_are_read(door: Door) -> None:
     assert door.told(key, **others, X_Real_IP="198.51.100.1") == (403, "IP_NOT_ALLOWED", "403")
 
 
-@pytest.mark.parametrize("address", ["1.2.3", "unix:", "203.0.113.9, 10.0.0.1", "fe80::1%eth0", "x"])
+@pytest.mark.parametrize(
+    "address", ["1.2.3", "unix:", "203.0.113.9, 10.0.0.1", "fe80::1%eth0", "x"]
+)
 def test_what_is_no_address_is_malformed(door: Door, address: str) -> None:
     assert door.told(key_of(door), X_Real_IP=address) == (403, "REQUEST_INVALID", "400")
 
@@ -171,7 +175,9 @@ def test_a_wrong_gateway_is_one_answer_whatever_is_wrong(door: Door, globex: Cas
         None, "", "x", key, door.cast.token, disabled.secret.reveal(), elsewhere.secret.reveal(),
     ):  # fmt: skip
         status, sent = door.ask(key, X_Countersign_Gateway=credential)
-        answers.append((status, {n: v for n, v in sent.items() if n not in ("x-request-id", "date")}))
+        answers.append(
+            (status, {n: v for n, v in sent.items() if n not in ("x-request-id", "date")})
+        )
     assert all(answer == answers[0] for answer in answers)
     assert answers[0][0] == 401
     assert answers[0][1]["x-countersign-code"] == "CREDENTIAL_INVALID"

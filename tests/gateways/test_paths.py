@@ -8,7 +8,13 @@ import pytest
 
 from tests.gateways.conftest import Edge, bearer
 
-PLAIN = ["/v1/models", "/v1/models/small-1", "/v1/models?limit=2", "/v1/models/a%20b", "/v1/models/a.b"]
+PLAIN = [
+    "/v1/models",
+    "/v1/models/small-1",
+    "/v1/models?limit=2",
+    "/v1/models/a%20b",
+    "/v1/models/a.b",
+]
 TRICKS = [
     "//v1/models", "/v1//models", "/v1/models//small-1", "/v1/models/", "/v1/models//",
     "/./v1/models", "/v1/./models", "/v1/models/.", "/v1/models/..", "/v1/models/../files",

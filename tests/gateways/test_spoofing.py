@@ -70,7 +70,9 @@ def test_the_key_is_taken_wherever_clients_put_it_and_ends_at_the_edge(
 
 def test_a_claimed_address_does_not_open_an_address_list(edge: Edge) -> None:
     key = edge.key(allowed_cidrs=["203.0.113.0/24"])
-    forged = [(n, "203.0.113.9") for n in ("X-Real-IP", "X-Forwarded-For", "X_Real_IP", "X-Client-IP")]
+    forged = [
+        (n, "203.0.113.9") for n in ("X-Real-IP", "X-Forwarded-For", "X_Real_IP", "X-Client-IP")
+    ]
     reply = edge.models(key, *forged, ("Forwarded", "for=203.0.113.9"))
     assert (reply.status, reply.error["code"]) == (403, "IP_NOT_ALLOWED")
 
