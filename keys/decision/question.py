@@ -25,6 +25,9 @@ class Facts(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     model: Annotated[str, Meta(max_length=128)] | None = None
 
 
+NO_FACTS: Final = Facts()
+
+
 class Question(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The body of POST /v1/keys/check."""
 
@@ -160,13 +163,15 @@ def read_address(text: str, pointer: str) -> Address:
 
 
 def _ask(question: Question) -> Ask:
-    facts = question.request or Facts()
-    _printable(facts.model, "/request/model")
-    _printable(facts.method, "/request/method")
-    _printable(question.subject, "/subject")
-    _printable(question.purpose, "/purpose")
-    for scope in question.scopes:
-        _printable(scope, "/scopes")
+    facts = question.request or NO_FACTS
+    # One look at all of them; which one it was is asked only when there is one.
+    together = f"{facts.model}{facts.method}{question.subject}{question.purpose}"
+    if not (together.isprintable() and "".join(question.scopes).isprintable()):
+        _printable(facts.model, "/request/model")
+        _printable(facts.method, "/request/method")
+        _printable(question.subject, "/subject")
+        _printable(question.purpose, "/purpose")
+        _printable("".join(question.scopes), "/scopes")
     usage = ONE_REQUEST if question.usage is None else question.usage
     for unit in usage:
         if unit != "requests" and not UNIT.fullmatch(unit):

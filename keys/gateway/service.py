@@ -86,13 +86,15 @@ class CheckService:
         if endpoint is None:
             await refuse(send, 404, "NOT_FOUND", "There is nothing at this address.")
             return
-        client = scope.get("client")
-        peer = None
-        if client:
-            with suppress(ValueError):
-                peer = address(client[0])
-        with suppress(Disconnected):
+        try:
+            client = scope.get("client")
+            peer = address(client[0]) if client else None
+        except ValueError:
+            peer = None
+        try:  # noqa: SIM105 - a context manager here costs as much as parsing the question
             await endpoint(scope, receive, send, peer)
+        except Disconnected:
+            pass
 
     async def _repeat(self, work: Callable[[], Awaitable[float]]) -> None:
         while True:
