@@ -5,8 +5,9 @@ One process, one event loop: more processes are more of these, behind any balanc
 
 import argparse
 import gc
+import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from keys.gateway.service import CheckService
 
 Application = Callable[..., Awaitable[None]]
+MOST_BODY: Final = 1_048_576
+"""Bytes of a request to the portal; the management API takes less (portal.core.strictjson)."""
 
 
 def composed(service: "CheckService", portal: Application | None) -> Application:
@@ -29,9 +32,32 @@ def composed(service: "CheckService", portal: Application | None) -> Application
         elif portal is None or service.serves(scope["path"]):
             await service(scope, receive, send)
         else:
-            await portal(scope, receive, send)
+            await _portal(portal, scope, receive, send)
 
     return application
+
+
+async def _portal(portal: Application, scope: Any, receive: Any, send: Any) -> None:
+    """Hand a request to Django with its body whole and bounded: it would spool any size to disk."""
+    from keys.gateway.http import Disconnected, TooLarge, read_body, refuse
+
+    try:
+        body = await read_body(receive, MOST_BODY)
+    except TooLarge:
+        await refuse(send, "BODY_TOO_LARGE", headers=[(b"connection", b"close")])
+        return
+    except Disconnected:
+        return
+    read = False
+
+    async def replay() -> Any:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    await portal(scope, replay, send)
 
 
 async def _lifespan(service: "CheckService", receive: Any, send: Any) -> None:
@@ -64,8 +90,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fd", type=int, help="a listening socket to inherit instead")
     options = parser.parse_args()
-    configure_logs(configuration.LOG_LEVEL())
-    served = application(options.role)
+    try:
+        configure_logs(configuration.LOG_LEVEL())
+        served = application(options.role)
+    except configuration.ConfigurationError as error:
+        sys.exit(str(error))
     # Nothing made so far is garbage, and requests leave none in cycles: look less often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -68,6 +68,10 @@ def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> 
     return proved and not gateway.disabled and _here(gateway, peer)
 
 
+class GatewayChanged(Exception):
+    """The gateway declares other headers now: what it sent has to be read again."""
+
+
 class Decider:
     """Answers checks from snapshots and one script call."""
 
@@ -154,9 +158,14 @@ class Decider:
         raise StoreUnavailable
 
     async def decide(
-        self, gateway: GatewaySnapshot, credential: str, peer: Address | None, ask: Ask
-    ) -> Decision:
-        """Decide. Raises StoreUnavailable, Invalid, or Unauthorized: the gateway has changed."""
+        self, gateway: GatewaySnapshot, credential: str, peer: Address | None, ask: Ask,
+        *, read_as: frozenset[str] | None = None,
+    ) -> Decision:  # fmt: skip
+        """Decide. Raises StoreUnavailable, Invalid, or Unauthorized: the gateway has changed.
+
+        `read_as` are the declared headers that `ask` was read under; when the gateway declares
+        others now, GatewayChanged is raised before anything is spent.
+        """
         if not ask.key:
             return Decision(Code.KEY_MISSING)
         shape = tokens.parse(ask.key) if len(ask.key) <= tokens.LONGEST else None
@@ -181,6 +190,8 @@ class Decider:
             self.snapshots.unknown_keys.drop(shape.kid)
             await self.snapshots.load(tokens.parse(credential).kid, shape.kid)  # type: ignore[union-attr]  # it was parsed before
             gateway = await self.gateway(credential, peer)
+            if read_as is not None and gateway.declared != read_as:
+                raise GatewayChanged
         raise StoreUnavailable
 
     @staticmethod

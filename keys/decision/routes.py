@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 SUSPICIOUS: Final = re.compile(
-    r"%(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE
+    r"%(?:25)*(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)(?:\.|%(?:25)*2e){1,2}(?:/|$)",
+    re.IGNORECASE,
 )
 """What two HTTP programs may read differently. It is refused, never normalised our own way."""
 

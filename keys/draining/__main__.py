@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from typing import Final
 
@@ -19,6 +20,11 @@ from portal.core.names import name
 IDLE: Final = 0.1
 """Seconds between looks at an empty stream."""
 LINK_TIMEOUT: Final = 5.0
+MINUTE: Final = 60_000
+LATE: Final = 3 * MINUTE
+"""For so long after a minute its counts may change: clocks differ, processes write late."""
+REMEMBERED: Final = 48 * 60 * MINUTE
+"""How long Redis keeps them: a drain that was away for a day finds them all."""
 log = structlog.get_logger()
 
 
@@ -37,25 +43,34 @@ async def drain_for_ever(stop: asyncio.Event) -> None:
 
 
 async def _drain(link: Link, connection: psycopg.AsyncConnection, stop: asyncio.Event) -> None:
-    held = await stream.place(connection)
-    await stream.trim_written(link, held)
-    counted = 0.0
+    held, trimmed = await stream.place(connection), ""
+    counted, since = 0.0, _minute() - REMEMBERED
     while not stop.is_set():
-        era = await link.call("GET", name("era"))
-        drained = 0
-        if era is not None:
-            held, drained = await stream.drain(link, connection, era.decode(), held)
+        found = await link.call("GET", name("era"))
+        more = False
+        if found is not None:
+            era = found.decode()
+            if era != trimmed:
+                await stream.trim_written(link, held, era)
+                trimmed = era
+            held, more = await stream.drain(link, connection, era, held)
         if time.monotonic() - counted > 5:
-            counted = time.monotonic()
-            await _write_unknown(link, connection)
-        if not drained:
+            counted, until = time.monotonic(), _minute()
+            await _write_unknown(link, connection, since, until)
+            since = until - LATE
+        if not more:
             await asyncio.sleep(IDLE)
 
 
-async def _write_unknown(link: Link, connection: psycopg.AsyncConnection) -> None:
-    """The last minutes' counts of unknown keys; absolute, so that repeating is harmless."""
-    now = int(time.time() // 60) * 60_000
-    for minute in range(now - 3 * 60_000, now + 1, 60_000):
+def _minute() -> int:
+    return int(time.time() // 60) * MINUTE
+
+
+async def _write_unknown(
+    link: Link, connection: psycopg.AsyncConnection, since: int, until: int
+) -> None:
+    """These minutes' counts of unknown keys; absolute, so that repeating is harmless."""
+    for minute in range(since, until + 1, MINUTE):
         flat = await link.call("HGETALL", name("unknown", str(minute)))
         rows = []
         for field, count in zip(flat[::2], flat[1::2], strict=True):
@@ -79,5 +94,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logs(configuration.LOG_LEVEL())
+    try:
+        configure_logs(configuration.LOG_LEVEL())
+        configuration.REDIS_URL()
+    except configuration.ConfigurationError as error:
+        sys.exit(str(error))
     asyncio.run(main())

@@ -9,6 +9,7 @@ granted twice (DESIGN.md, I1).
 import asyncio
 import datetime as dt
 import secrets
+from contextlib import suppress
 from typing import Final
 
 import hiredis
@@ -44,11 +45,18 @@ BEGIN: Final = """
 if redis.call('GET', KEYS[1] .. 'restoring') ~= ARGV[1] then return false end
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+-- Not before the last moment that was decided: buckets have refilled up to it.
+ms = math.max(ms, tonumber(redis.call('GET', KEYS[1] .. 'clock') or 0))
 local start = ARGV[3] == '1' and '0' or string.format('%.0f', ms)
 local era = ARGV[2] .. ':' .. start
 redis.call('SET', KEYS[1] .. 'era', era, 'NX')
 redis.call('DEL', KEYS[1] .. 'restoring')
 return era
+"""
+LET_GO: Final = """
+if redis.call('GET', KEYS[1] .. 'restoring') == ARGV[1] then
+  redis.call('DEL', KEYS[1] .. 'restoring')
+end
 """
 
 
@@ -79,6 +87,9 @@ class Restorer:
                 await self._restore(connection, lock)
         except (psycopg.Error, PoolTimeout, LinkDown, hiredis.HiredisError, OSError) as error:
             log.warning("restore.unavailable", error=type(error).__name__)
+            # The next attempt need not wait until the lock runs out.
+            with suppress(LinkDown, hiredis.HiredisError, OSError):
+                await self.link.call("EVAL", LET_GO, 1, prefix(), lock)
             raise StoreUnavailable from None
 
     async def _restore(self, connection: psycopg.AsyncConnection, lock: str) -> None:
@@ -99,11 +110,10 @@ class Restorer:
             log.info("era.began", first=held.era is None, counters=counters)
 
     async def _drain_left(self, connection: psycopg.AsyncConnection, held: Place) -> None:
-        assert held.era is not None
-        await stream.trim_written(self.link, held)
-        drained = 1
-        while drained:
-            held, drained = await stream.drain(self.link, connection, held.era or "", held)
+        era, more = held.era or START, True
+        await stream.trim_written(self.link, held, era)
+        while more:
+            held, more = await stream.drain(self.link, connection, era, held)
 
     async def _give_back(self, connection: psycopg.AsyncConnection) -> int:
         after: tuple[str, dt.datetime] = ("", dt.datetime.fromtimestamp(0, dt.UTC))

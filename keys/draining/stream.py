@@ -13,21 +13,23 @@ START: Final = "0-0"
 STRETCH: Final = 64
 """Stream entries in one transaction; each is up to 128 decisions."""
 
-# Trims what was written and takes it off the shard's fill, together. KEYS[1]: the prefix.
-# ARGV[1], packed: {last id, decisions, bytes, entries}. What someone else trimmed is not taken off.
+# Removes what was written and takes it off the shard's fill, together. KEYS[1]: the prefix.
+# ARGV[1], packed: {id, decisions, bytes, …}. What another drain removed is not taken off again.
 TRIM: Final = """
-local last, decisions, bytes, entries = unpack(cmsgpack.unpack(ARGV[1]))
-local log = KEYS[1] .. 'log'
-local ms, n = string.match(last, '^(%d+)-(%d+)$')
-local removed = redis.call('XTRIM', log, 'MINID', ms .. '-' .. string.format('%.0f', n + 1))
+local log, entries = KEYS[1] .. 'log', cmsgpack.unpack(ARGV[1])
+local decisions, bytes = 0, 0
+for i = 1, #entries, 3 do
+  if redis.call('XDEL', log, entries[i]) == 1 then
+    decisions, bytes = decisions + entries[i + 1], bytes + entries[i + 2]
+  end
+end
 if redis.call('XLEN', log) == 0 then
   redis.call('SET', KEYS[1] .. 'log:decisions', 0)
   redis.call('SET', KEYS[1] .. 'log:bytes', 0)
-elseif removed == entries then
+else
   redis.call('DECRBY', KEYS[1] .. 'log:decisions', decisions)
   redis.call('DECRBY', KEYS[1] .. 'log:bytes', bytes)
 end
-return removed
 """
 
 
@@ -43,8 +45,8 @@ class Stretch(NamedTuple):
 
     last: str
     packs: list[bytes]
-    decisions: int
-    size: int
+    fill: list[tuple[str, int, int]]
+    """Of each entry its id, decisions and bytes."""
 
 
 async def place(connection: AsyncConnection) -> Place:
@@ -60,12 +62,11 @@ async def read(link: Link, after: str, until: str = "+", most: int = STRETCH) ->
     rows: list[Any] = await link.call("XRANGE", name("log"), begin, until, "COUNT", most)
     if not rows:
         return None
-    fields = [dict(zip(row[1][::2], row[1][1::2], strict=True)) for row in rows]
+    entries = [(row[0].decode(), dict(zip(row[1][::2], row[1][1::2], strict=True))) for row in rows]
     return Stretch(
-        rows[-1][0].decode(),
-        [f[b"d"] for f in fields],
-        sum(int(f[b"n"]) for f in fields),
-        sum(int(f[b"s"]) for f in fields),
+        entries[-1][0],
+        [f[b"d"] for _, f in entries],
+        [(entry_id, int(f[b"n"]), int(f[b"s"])) for entry_id, f in entries],
     )
 
 
@@ -84,25 +85,31 @@ async def write(connection: AsyncConnection, era: str, after: str, stretch: Stre
 
 async def trim(link: Link, stretch: Stretch) -> None:
     """Remove what was written from the stream."""
-    argument = (stretch.last, stretch.decisions, stretch.size, len(stretch.packs))
-    await link.call("EVAL", TRIM, 1, prefix(), msgspec.msgpack.encode(argument))
+    flat = [member for entry in stretch.fill for member in entry]
+    await link.call("EVAL", TRIM, 1, prefix(), msgspec.msgpack.encode(flat))
 
 
 async def drain(
     link: Link, connection: AsyncConnection, era: str, held: Place
-) -> tuple[Place, int]:
-    """Write the next stretch; returns the new place and how many decisions it had."""
+) -> tuple[Place, bool]:
+    """Write the next stretch; returns the new place and whether there was one."""
     after = held.position if held.era == era else START
     stretch = await read(link, after)
     if stretch is None:
-        return Place(era, after), 0
+        return Place(era, after), False
     if not await write(connection, era, after, stretch):
-        return await place(connection), 0
+        # Another drain was first; should it have been killed since, this one trims for it.
+        held = await place(connection)
+        await trim_written(link, held, era)
+        return held, True
     await trim(link, stretch)
-    return Place(era, stretch.last), stretch.decisions
+    return Place(era, stretch.last), True
 
 
-async def trim_written(link: Link, held: Place) -> None:
-    """What a killed drain had written and not trimmed."""
-    while stretch := await read(link, START, held.position):
+async def trim_written(link: Link, held: Place, era: str) -> None:
+    """What a killed drain had written and not trimmed.
+
+    A place in another era says nothing about this one's entries: their ids are of another clock.
+    """
+    while held.era == era and (stretch := await read(link, START, held.position)):
         await trim(link, stretch)

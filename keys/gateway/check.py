@@ -38,7 +38,6 @@ class CheckEndpoint:
         if scope["method"] != "POST":
             await refuse(
                 send,
-                405,
                 "METHOD_NOT_ALLOWED",
                 "POST is the method.",
                 headers=[(b"allow", b"POST")],
@@ -54,19 +53,17 @@ class CheckEndpoint:
                 await fault.tell(send)
                 return
             if ask.dry_run and not await self.decider.may_dry_run(gateway):
-                await refuse(
-                    send, 429, "TOO_MANY_REQUESTS", "Too many dry runs.", headers=[RETRY_SOON]
-                )
+                await refuse(send, "TOO_MANY_REQUESTS", "Too many dry runs.", headers=[RETRY_SOON])
                 return
             assert credential is not None, "the gateway was known by it"
             decision = await self.decider.decide(gateway, credential, peer, ask)
         except Unauthorized:
             await _unauthorized(send, credential)
         except Invalid as error:
-            await Fault(400, "REQUEST_INVALID", error.detail, error.pointer).tell(send)
+            await Fault("REQUEST_INVALID", error.detail, error.pointer).tell(send)
         except StoreUnavailable:
             await refuse(
-                send, 503, "STORE_UNAVAILABLE", "No decision could be made.", headers=[RETRY_SOON]
+                send, "STORE_UNAVAILABLE", "No decision could be made.", headers=[RETRY_SOON]
             )
         else:
             await respond(send, 200, render(decision), [JSON])
@@ -75,18 +72,18 @@ class CheckEndpoint:
 class Fault:
     """Why a question can't be read, told only to a gateway that proved itself."""
 
-    def __init__(self, status: int, code: str, detail: str, pointer: str | None = None) -> None:
-        self.status, self.code, self.detail, self.pointer = status, code, detail, pointer
+    def __init__(self, code: str, detail: str = "", pointer: str | None = None) -> None:
+        self.code, self.detail, self.pointer = code, detail, pointer
 
     async def tell(self, send: Send) -> None:
         """Send it as a problem."""
-        errors = None
+        errors = []
         if self.pointer is not None:
-            errors = [{"detail": self.detail, "pointer": self.pointer}]
-        await refuse(send, self.status, self.code, self.detail, errors=errors)
+            errors.append({"detail": self.detail, "pointer": self.pointer})
+        await refuse(send, self.code, self.detail, errors=errors)
 
 
-NO_FAULT: Final = Fault(400, "REQUEST_INVALID", "")
+NO_FAULT: Final = Fault("REQUEST_INVALID", "")
 
 
 def _headers(headers: Headers) -> tuple[str | None, bytes]:
@@ -103,24 +100,22 @@ def _headers(headers: Headers) -> tuple[str | None, bytes]:
 async def _read(receive: Receive, scope: Scope, media: bytes) -> tuple[Ask | None, Fault]:
     """The question, or what is wrong with it."""
     if media.partition(b";")[0].strip().lower() != b"application/json":
-        return None, Fault(415, "MEDIA_TYPE", "The body is application/json.")
+        return None, Fault("MEDIA_TYPE", "The body is application/json.")
     try:
         body = await read_body(receive, LARGEST_BODY)
     except TooLarge:
-        return None, Fault(413, "BODY_TOO_LARGE", "The body is longer than 16 KiB.")
+        return None, Fault("BODY_TOO_LARGE", "The body is longer than 16 KiB.")
     if scope["query_string"] and TOKEN.search(scope["query_string"].decode("latin-1")):
-        return None, Fault(
-            400, "REQUEST_INVALID", "A credential does not belong into a query string."
-        )
+        return None, Fault("REQUEST_INVALID", "A credential does not belong into a query string.")
     try:
         return parse(body), NO_FAULT
     except Invalid as error:
-        return None, Fault(400, "REQUEST_INVALID", error.detail, error.pointer)
+        return None, Fault("REQUEST_INVALID", error.detail, error.pointer)
 
 
 async def _unauthorized(send: Send, credential: str | None) -> None:
     challenge = CHALLENGE if credential is None else CHALLENGE + b', error="invalid_token"'
     await refuse(
-        send, 401, "CREDENTIAL_INVALID", "A gateway's credential is needed.",
+        send, "CREDENTIAL_INVALID", "A gateway's credential is needed.",
         headers=[(b"www-authenticate", challenge)],
     )  # fmt: skip

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from portal.core import problem_codes
 from portal.core.ids import uuid7
+from portal.core.problem_codes import Errors
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,12 +18,6 @@ JSON: Final = (b"content-type", b"application/json")
 PROBLEM_JSON: Final = (b"content-type", b"application/problem+json")
 NO_STORE: Final = (b"cache-control", b"no-store")
 
-TITLES: Final = {
-    400: "Bad Request", 401: "Unauthorized", 405: "Method Not Allowed", 404: "Not Found",
-    413: "Content Too Large", 415: "Unsupported Media Type", 429: "Too Many Requests",
-    503: "Service Unavailable",
-}  # fmt: skip
-
 
 async def respond(send: Send, status: int, body: bytes, headers: Headers) -> None:
     """Send a whole response."""
@@ -30,26 +26,14 @@ async def respond(send: Send, status: int, body: bytes, headers: Headers) -> Non
     await send({"type": "http.response.body", "body": body})
 
 
-def problem(
-    status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None
-) -> bytes:
-    """A problem's body (RFC 9457). Nothing in it differs per request: that is `X-Request-Id`."""
-    members: dict[str, Any] = {
-        "type": "about:blank", "title": TITLES[status], "status": status, "code": code,
-        "detail": detail,
-    }  # fmt: skip
-    if errors:
-        members["errors"] = errors
-    return msgspec.json.encode(members)
-
-
 async def refuse(
-    send: Send, status: int, code: str, detail: str, *,
-    errors: list[dict[str, str]] | None = None, headers: Headers | None = None,
+    send: Send, code: str, detail: str = "", *,
+    errors: Errors = (), headers: Headers | None = None,
 ) -> None:  # fmt: skip
-    """Send a problem."""
+    """Send a problem; its status is its code's."""
     fixed = [PROBLEM_JSON, (b"x-request-id", uuid7().encode()), *(headers or [])]
-    await respond(send, status, problem(status, code, detail, errors), fixed)
+    body = msgspec.json.encode(problem_codes.body(code, detail, errors))
+    await respond(send, problem_codes.PROBLEMS[code].status, body, fixed)
 
 
 class TooLarge(Exception):

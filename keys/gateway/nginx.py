@@ -5,11 +5,12 @@ nginx understands 2xx, 401 and 403 only; anything else becomes a 500 at the clie
 own headers (`X-Original-Method`, `X-Original-URI`, `X-Real-IP`) and never another proxy's.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from keys.codes import Code
 from keys.decision.addresses import Address
-from keys.decision.decider import ROUNDS, Decider, Decision, Unauthorized
+from keys.decision.decider import ROUNDS, Decider, Decision, GatewayChanged, Unauthorized
 from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address
 from keys.decision.script import StoreUnavailable
 from keys.decision.snapshots import GatewaySnapshot
@@ -56,18 +57,17 @@ class NginxEndpoint:
             )  # fmt: skip
 
     async def _decide(self, credential: str | None, peer: Address | None, found: Found) -> Decision:
-        """Decide on what was found. What the gateway declares says how that is read: a decision
-        during which it changed is made again, and may have spent twice."""
-        gateway = await self._gateway(credential, peer)
-        assert credential is not None, "the gateway was known by it"
+        """Decide on what was found; what the gateway declares says how that is read."""
         for _ in range(ROUNDS):
+            gateway = await self._gateway(credential, peer)
+            assert credential is not None, "the gateway was known by it"
             ask = question(found, gateway)
             if ask is None:
                 return Decision(Code.KEY_MALFORMED)
-            decision = await self.decider.decide(gateway, credential, peer, ask)
-            read_as, gateway = gateway.declared, await self._gateway(credential, peer)
-            if gateway.declared == read_as:
-                return decision
+            with suppress(GatewayChanged):
+                return await self.decider.decide(
+                    gateway, credential, peer, ask, read_as=gateway.declared
+                )
         raise StoreUnavailable
 
     async def _gateway(self, credential: str | None, peer: Address | None) -> GatewaySnapshot:

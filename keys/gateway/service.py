@@ -84,7 +84,7 @@ class CheckService:
         """One request; a path that is none of ours is a 404 problem."""
         endpoint = self.endpoints.get(scope["path"])
         if endpoint is None:
-            await refuse(send, 404, "NOT_FOUND", "There is nothing at this address.")
+            await refuse(send, "NOT_FOUND", "There is nothing at this address.")
             return
         try:
             client = scope.get("client")

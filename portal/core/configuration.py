@@ -78,18 +78,23 @@ def _brand(text: str) -> str:
 
 
 def _peppers(text: str) -> dict[int, bytes]:
-    """`1:base64,2:base64`: at least 32 bytes each; the highest id signs, all verify."""
+    """`1:base64,2:base64`: at least 32 bytes each; the highest id signs, all verify.
+
+    Errors count entries and never show one: a forgotten id would make the secret look like it.
+    """
     ring: dict[int, bytes] = {}
-    for part in _list(text):
+    for place, part in enumerate(_list(text), 1):
         number, _, value = part.partition(":")
+        if not (number.isascii() and number.isdecimal() and int(number) < 32_768):
+            raise ValueError(f"entry {place} does not begin with a number and a colon")
         try:
             secret = base64.b64decode(value, validate=True)
         except binascii.Error:
-            raise ValueError(f"pepper {number!r} is not base64") from None
+            raise ValueError(f"entry {place} is not base64 after its colon") from None
         if len(secret) < 32:
-            raise ValueError(f"pepper {number!r} is shorter than 32 bytes")
+            raise ValueError(f"entry {place} is shorter than 32 bytes")
         if int(number) in ring:
-            raise ValueError(f"pepper {number!r} is given twice")
+            raise ValueError(f"entry {place} has an id that is given twice")
         ring[int(number)] = secret
     if not ring:
         raise ValueError("at least one pepper is needed")

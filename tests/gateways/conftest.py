@@ -56,7 +56,9 @@ class Edge:
         self.upstream, self.spy = Upstream(), Spy(checker.port)
         self.clients: list[openai.OpenAI] = []
         self.nginx = Nginx(
-            countersign=self.spy.port, upstream=self.upstream.port, gateway=self.cast.gateway_token
+            countersign=(self.spy.port,),
+            upstream=self.upstream.port,
+            gateway=self.cast.gateway_token,
         )
 
     def key(self, *scopes: str, **body: Any) -> str:
@@ -162,8 +164,8 @@ def another_nginx(edge: Edge) -> Iterator[Callable[..., Nginx]]:
     running: list[Nginx] = []
 
     def start(**told: Any) -> Nginx:
-        usual = {
-            "countersign": edge.spy.port, "upstream": edge.upstream.port,
+        usual: dict[str, Any] = {
+            "countersign": (edge.spy.port,), "upstream": edge.upstream.port,
             "gateway": edge.cast.gateway_token,
         }  # fmt: skip
         running.append(Nginx(**{**usual, **told}))

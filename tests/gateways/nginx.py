@@ -36,12 +36,13 @@ map "" $upstream_authorization {{ default "{upstream}"; }}
 """
 
 
-def rendered(prefix: Path, port: int, countersign: int, upstream: int) -> str:
+def rendered(prefix: Path, port: int, countersign: tuple[int, ...], upstream: int) -> str:
     """The recipe with its places filled in; each stands in it exactly once."""
+    servers = " ".join(f"server 127.0.0.1:{one};" for one in countersign)
     text = RECIPE.read_text()
     for place, value in {
         "include /etc/nginx/countersign/secrets.conf;": f"include {prefix}/secrets.conf;",
-        "server 127.0.0.1:8000;": f"server 127.0.0.1:{countersign};",
+        "server 127.0.0.1:8000;": servers,
         "server 127.0.0.1:9000;": f"server 127.0.0.1:{upstream};",
         "listen 8080;": f"listen 127.0.0.1:{port};",
         "access_log /var/log/nginx/countersign.log": f"access_log {prefix}/access.log",
@@ -55,8 +56,8 @@ class Nginx:
     """One nginx with a directory of its own. `user`: as whom it runs, when this is root."""
 
     def __init__(
-        self, *, countersign: int, upstream: int, gateway: str, key: str = "Bearer sk-upstream",
-        user: str | None = None,
+        self, *, countersign: tuple[int, ...], upstream: int, gateway: str,
+        key: str = "Bearer sk-upstream", user: str | None = None,
     ) -> None:  # fmt: skip
         self.prefix = Path(tempfile.mkdtemp(prefix="countersign-nginx-"))
         self.port = free_port()
@@ -92,9 +93,13 @@ class Nginx:
         """What nginx complained of."""
         return (self.prefix / "error.log").read_text()
 
-    def access_log(self) -> str:
-        """What nginx logged of requests."""
-        return (self.prefix / "access.log").read_text()
+    def access_log(self, awaited: str) -> str:
+        """What nginx logged of requests, once `awaited` is in it: it logs after it answered."""
+        deadline = time.monotonic() + 5
+        while awaited not in (log := (self.prefix / "access.log").read_text()):
+            assert time.monotonic() < deadline, f"{awaited!r} was not logged: {log[-500:]}"
+            time.sleep(0.01)
+        return log
 
     def stop(self) -> None:
         """End it with its workers and remove its directory."""

@@ -142,6 +142,8 @@ class Upstream(Recording):
         else:
             listed = {"object": "list", "data": [MODEL]} if path == "/v1/models" else MODEL
             headers = [("Content-Type", "application/json"), ("RateLimit", '"account";r=1;t=1')]
+            if path == "/v1/models/steering":
+                headers.append(("X-Accel-Redirect", "/v1/models/own-500"))
             handler.send(200, json.dumps(listed).encode(), headers)
 
     def _complete(self, handler: Handler, received: Received) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.gateways.conftest import CHAT, Edge
 from tests.gateways.nginx import Nginx
 from tests.gateways.servers import Handler, Received
-from tests.processes import free_port
+from tests.processes import CheckServer, free_port
 
 
 def refused_for_now(edge: Edge) -> None:
@@ -28,8 +28,9 @@ def refused_for_now(edge: Edge) -> None:
 def test_a_checker_that_is_down_is_a_503(
     edge: Edge, another_nginx: Callable[..., Nginx], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "nginx", another_nginx(countersign=free_port()))
+    monkeypatch.setattr(edge, "nginx", another_nginx(countersign=(free_port(),)))
     refused_for_now(edge)
+    edge.nginx.access_log(" 503 code= ")
 
 
 def test_a_checker_that_hangs_is_a_503_after_a_second(edge: Edge) -> None:
@@ -40,6 +41,29 @@ def test_a_checker_that_hangs_is_a_503_after_a_second(edge: Edge) -> None:
     assert len(edge.spy.received) == 1, "a check that may have been spent is not repeated"
     assert time.monotonic() - began < 4
     ended.set()
+
+
+def test_a_check_that_may_have_been_spent_is_not_asked_of_another(
+    edge: Edge,
+    checker: CheckServer,
+    another_nginx: Callable[..., Nginx],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = (edge.spy.port, checker.port)
+    monkeypatch.setattr(edge, "nginx", another_nginx(countersign=both))
+    ended = threading.Event()
+    edge.spy.instead = lambda handler, received: (ended.wait(5), None)[1]
+    refused_for_now(edge)
+    assert edge.models(edge.key()).status == 200, "the next check goes to the one that answers"
+    ended.set()
+
+
+def test_a_checker_that_is_not_there_is_skipped(
+    edge: Edge, another_nginx: Callable[..., Nginx], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (free_port(), edge.spy.port)
+    monkeypatch.setattr(edge, "nginx", another_nginx(countersign=both))
+    assert {edge.models(edge.key()).status for _ in range(4)} == {200}
 
 
 def test_a_checker_that_hangs_up_is_a_503(edge: Edge) -> None:
@@ -82,6 +106,7 @@ def test_a_wrong_gateway_credential_is_the_operators_503(
     wrong = known.get(credential, credential)
     monkeypatch.setattr(edge, "nginx", another_nginx(gateway=wrong))
     refused_for_now(edge)
+    edge.nginx.access_log(" 503 code=CREDENTIAL_INVALID ")
 
 
 def test_a_clients_own_gateway_credential_stands_in_for_nothing(

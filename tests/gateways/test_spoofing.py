@@ -33,6 +33,12 @@ def test_identity_headers_of_the_clients_reach_nobody(edge: Edge) -> None:
     assert asked.values("X-Countersign-Subject") == asked.values("X-Countersign-Purpose") == []
 
 
+def test_cookies_are_the_upstreams_and_not_the_checkers(edge: Edge) -> None:
+    assert edge.models(edge.key(), ("Cookie", "session=1")).status == 200
+    assert edge.passed().value("Cookie") == "session=1"
+    assert edge.asked().values("Cookie") == []
+
+
 @pytest.mark.parametrize("name", ALIASES)
 def test_aliases_with_underscores_and_dots_reach_nobody(edge: Edge, name: str) -> None:
     reply = edge.models(edge.key(), (name, SPOOFED))
@@ -121,4 +127,4 @@ def test_a_key_in_the_query_string_is_refused_and_not_logged(edge: Edge) -> None
         assert (reply.status, reply.error["code"]) == (400, "REQUEST_INVALID")
         assert reply.value("X-Should-Retry") == "false"
     assert edge.upstream.received == []
-    assert key not in edge.nginx.access_log()
+    assert key not in edge.nginx.access_log(" 400 code=REQUEST_INVALID ")
