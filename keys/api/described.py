@@ -68,7 +68,7 @@ def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
 def problem_answers(codes: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
     """The answers by status; several codes of one status share it."""
     by_status: dict[int, list[str]] = {}
-    for code in sorted(set(codes), key=lambda code: PROBLEMS[code].status):
+    for code in sorted(set(codes), key=lambda code: (PROBLEMS[code].status, code)):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     return {
         (status, CONTENT_TYPE): OpenApiResponse(
