@@ -1,6 +1,6 @@
 -- One batch of checks, exact and fresh. KEYS[1]: the shard's prefix. ARGV[1], packed:
 --   {test_clock, most_decisions, most_bytes, checks}
--- A check is {DECIDE, names, rank, ends, limits, costs, spend, entry}, {FRESH, stamp, names, field}
+-- A check is {DECIDE, names, rank, ends, limits, costs, spend, entry}, {FRESH, stamp, names, field, count}
 -- or {DRY_RUN, gateway, most}:
 --   names   {name, version, lease, …}: what the process believes, and the lease it read it under
 --   rank    the first code that the rules found (OK: none); ends {ms, rank, …}
@@ -231,7 +231,7 @@ local function fresh(check)
     if redis.call('HLEN', key) >= 4096 and redis.call('HEXISTS', key, field) == 0 then
       field = string.gsub(field, '|[^|]*|', '|other|')  -- bounded: the rest is one sum
     end
-    redis.call('HINCRBY', key, field, 1)
+    redis.call('HINCRBY', key, field, check[5] or 1)
     redis.call('EXPIRE', key, 172800)
   end
   return {DECIDED}

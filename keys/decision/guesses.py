@@ -4,18 +4,13 @@ Unknown keys are counted by the script, which they go through anyway. A malforme
 before any I/O, so these counts are kept here and written once a second.
 """
 
-import time
 from typing import Final
-
-import structlog
 
 from keys.codes import Code
 from keys.decision.addresses import Address
-from keys.decision.link import Link, LinkDown
-from portal.core.names import name
+from keys.decision.script import DECIDED, ERR, FRESH, Script, StoreUnavailable
 
 MOST: Final = 4096
-log = structlog.get_logger()
 
 
 def guess(gateway_id: str, address: Address | None, code: Code) -> str:
@@ -36,18 +31,13 @@ class Guesses:
             field = f"{gateway_id}|other|{code.name}"
         self.counts[field] = self.counts.get(field, 0) + 1
 
-    async def write(self, link: Link) -> None:
-        """Add the counts to this minute's in Redis; what can't be written is kept."""
+    async def write(self, script: Script) -> None:
+        """Add the counts to this minute's in Redis, under its own bound; else they are kept."""
         counts, self.counts = self.counts, {}
-        minute = int(time.time() // 60 * 60_000)
-        key = name("unknown", str(minute))
-        while counts:
-            field, number = counts.popitem()
+        for field, number in counts.items():
             try:
-                await link.call("HINCRBY", key, field, number)
-                await link.call("EXPIRE", key, 172_800)
-            except LinkDown:
-                counts[field] = number
-                for kept, more in counts.items():
-                    self.counts[kept] = self.counts.get(kept, 0) + more
-                return
+                state = (await script.ask([FRESH, False, [], field, number]))[0]
+            except StoreUnavailable:
+                state = ERR
+            if state != DECIDED:
+                self.counts[field] = self.counts.get(field, 0) + number

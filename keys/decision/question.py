@@ -149,9 +149,17 @@ def parse(body: bytes) -> Ask:
     return _ask(question)
 
 
-def _printable(value: str | None, pointer: str) -> None:
-    if value is not None and not value.isprintable():
+def refuse_text(value: str | None, pointer: str) -> None:
+    """Refuse what must not be kept: control and invisible characters, and credentials.
+
+    These texts reach the decision log; a key that a client put into the wrong place must not.
+    """
+    if value is None:
+        return
+    if not value.isprintable():
         raise Invalid("Control and invisible characters are refused.", pointer)
+    if TOKEN.search(value):
+        raise Invalid("A credential does not belong here.", pointer)
 
 
 def read_address(text: str, pointer: str) -> Address:
@@ -165,13 +173,14 @@ def read_address(text: str, pointer: str) -> Address:
 def _ask(question: Question) -> Ask:
     facts = question.request or NO_FACTS
     # One look at all of them; which one it was is asked only when there is one.
-    together = f"{facts.model}{facts.method}{question.subject}{question.purpose}"
-    if not (together.isprintable() and "".join(question.scopes).isprintable()):
-        _printable(facts.model, "/request/model")
-        _printable(facts.method, "/request/method")
-        _printable(question.subject, "/subject")
-        _printable(question.purpose, "/purpose")
-        _printable("".join(question.scopes), "/scopes")
+    scopes = " ".join(question.scopes)
+    together = f"{facts.model} {facts.method} {question.subject} {question.purpose} {scopes}"
+    if not together.isprintable() or "_live_" in together or "_test_" in together:
+        refuse_text(facts.model, "/request/model")
+        refuse_text(facts.method, "/request/method")
+        refuse_text(question.subject, "/subject")
+        refuse_text(question.purpose, "/purpose")
+        refuse_text(scopes, "/scopes")
     usage = ONE_REQUEST if question.usage is None else question.usage
     for unit in usage:
         if unit != "requests" and not UNIT.fullmatch(unit):

@@ -88,8 +88,13 @@ class Script:
                 self._send(batch)
 
     def _send(self, batch: Batch) -> None:
-        argument = self._argument([check for check, _ in batch])
-        future = self.link.submit("EVALSHA", SHA, 1, prefix(), argument)
+        try:
+            argument = self._argument([check for check, _ in batch])
+            future = self.link.submit("EVALSHA", SHA, 1, prefix(), argument)
+        except Exception:  # whatever it is, it fails this batch: nobody waits for ever
+            log.exception("script.failed")
+            self._settle(batch, None)
+            return
         if future is None:
             self._settle_slowly(batch)
         else:
@@ -110,6 +115,8 @@ class Script:
     def _settle(self, batch: Batch, answers: list[Answer] | None) -> None:
         """Hand out the answers; an exception fails exactly its batch and never allows."""
         self.under_way -= 1
+        if answers is not None and len(answers) != len(batch):
+            answers = None
         for place, (_, future) in enumerate(batch):
             if future.done():
                 continue
@@ -140,7 +147,7 @@ class Script:
         """The answers in a reply; None when it is not one."""
         try:
             reply = _decode(raw)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, TypeError):
             log.exception("script.failed")
             return None
         self.lease, self.stamp = reply.lease, reply.stamp

@@ -11,7 +11,7 @@ from typing import Final
 from keys.codes import Code
 from keys.decision.addresses import Address
 from keys.decision.decider import ROUNDS, Decider, Decision, GatewayChanged, Unauthorized
-from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address
+from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address, refuse_text
 from keys.decision.script import StoreUnavailable
 from keys.decision.snapshots import GatewaySnapshot
 from keys.gateway import ratelimit
@@ -126,8 +126,9 @@ def _declared(found: Found, name: bytes, gateway: GatewaySnapshot, most: int) ->
         text = value.encode("latin-1").decode()  # the same subject as in JSON, which is UTF-8
     except UnicodeDecodeError:
         raise Invalid("A header is not UTF-8.", "") from None
-    if len(text) > most or not text.isprintable():
-        raise Invalid("A header is too long or has control characters.", "")
+    if len(text) > most:
+        raise Invalid("A header is too long.", "")
+    refuse_text(text, "")
     return text
 
 

@@ -121,6 +121,6 @@ class CheckService:
         return 0.0
 
     async def _write_notes(self) -> float:
-        await self.decider.guesses.write(self.repair_link)
+        await self.decider.guesses.write(self.script)
         await self.decider.upgrades.write()
         return 1.0

@@ -55,9 +55,12 @@ CREATE FUNCTION decision_partitions_make(ahead integer) RETURNS integer
     SET timezone = 'UTC' SET lock_timeout = '5s' AS $$
 DECLARE day date; part text; made integer := 0;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('keys_decision partitions'));
     FOR day IN SELECT d::date FROM generate_series(current_date, current_date + least(ahead, 14), '1 day') d LOOP
         part := 'keys_decision_' || to_char(day, 'YYYYMMDD');
         CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        -- Writers wait before they choose a partition: one that had chosen the default would fail.
+        LOCK TABLE ONLY keys_decision IN SHARE ROW EXCLUSIVE MODE;
         EXECUTE format('CREATE TABLE %I (LIKE keys_decision INCLUDING ALL)', part);
         EXECUTE format('WITH moved AS (DELETE FROM keys_decision_rest WHERE at >= %L AND at < %L RETURNING *)'
                        ' INSERT INTO %I SELECT * FROM moved', day, day + 1, part);

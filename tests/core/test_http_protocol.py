@@ -66,7 +66,8 @@ class Echo:
         self.port, self.asked, self.pause = free_port(), 0, 0.0
         config = uvicorn.Config(
             self.application, port=self.port, http=BoundedProtocol, ws="none", lifespan="off",
-            log_config=None, access_log=False, timeout_keep_alive=1, interface="asgi3", loop="uvloop",
+            log_config=None, access_log=False, timeout_keep_alive=1, interface="asgi3",
+            loop="uvloop",
         )  # fmt: skip
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
@@ -196,9 +197,12 @@ def test_an_answer_is_not_followed_by_a_timeout_of_the_same_request(echo: Echo) 
     assert [reply.status for reply in talk(echo.port, head)] == [200]
 
 
-def test_a_connection_that_says_nothing_is_closed_as_an_idle_one_is(echo: Echo) -> None:
+@pytest.mark.parametrize("said", [b"", b"\r\n"])
+def test_a_connection_that_asks_nothing_is_closed_as_an_idle_one_is(
+    echo: Echo, said: bytes
+) -> None:
     began = time.monotonic()
-    assert talk(echo.port, wait=5) == []
+    assert talk(echo.port, said, wait=5) == []
     assert time.monotonic() - began < 3
 
 
@@ -252,21 +256,38 @@ def test_every_request_of_a_connection_has_32_kib_of_its_own(echo: Echo) -> None
     assert [reply.status for reply in told] == [200] * 5
 
 
-def test_an_upgrade_that_nobody_offers_leaves_the_request_as_it_is(echo: Echo) -> None:
-    asked = post(b"hello").replace(b"Host: x", b"Host: x\r\nConnection: upgrade\r\nUpgrade: h2c")
-    told = talk(echo.port, asked, wait=0.5)
-    assert [(reply.status, reply.json.get("body")) for reply in told] in (
-        [(200, "hello")], [(400, None)],
-    )  # fmt: skip
+def test_an_upgrade_that_nobody_offers_is_ignored_and_the_connection_ends(echo: Echo) -> None:
+    asked = get("/", "Connection: upgrade", "Upgrade: websocket")
+    told = talk(echo.port, asked, get("/smuggled"), every=0.05, wait=0.5)
+    assert [reply.json["path"] for reply in told] == ["/"]
 
 
-def test_a_pipelined_head_that_is_too_long_gets_none_of_the_first_ones_body(echo: Echo) -> None:
+def test_a_body_of_an_upgrade_is_never_the_next_request(echo: Echo) -> None:
+    inner = get("/smuggled")
+    head, body = post(inner)[: -len(inner)], inner
+    upgrade = head.replace(b"Host: x", b"Host: x\r\nConnection: upgrade\r\nUpgrade: h2c")
+    chunked = upgrade.replace(b"Content-Length: %d" % len(inner), b"Transfer-Encoding: chunked")
+    for asked in (upgrade, chunked):
+        is_problem(talk(echo.port, asked, body, every=0.05), 400, "REQUEST_INVALID")
+    assert echo.asked == 0
+
+
+@pytest.mark.parametrize("second", [TOO_LONG["a body behind it"], NOT_HTTP["a line of garbage"]])
+def test_a_refusal_is_never_taken_for_the_answer_to_an_earlier_request(
+    echo: Echo, second: bytes
+) -> None:
     echo.pause = 0.05
-    long = get("/", f"X: {MB}", "Content-Length: 5") + b"after"
-    told = talk(echo.port, post(b"first") + long, wait=0.4)
-    assert echo.asked == 1
-    assert told[-1].status == 431
-    assert all(reply.json["body"] == "first" for reply in told[:-1])
+    assert talk(echo.port, post(b"first") + second, wait=0.4) == []
+    first, refused = talk(echo.port, post(b"first"), second, every=0.2, wait=0.4)
+    assert first.json["body"] == "first"
+    assert refused.status in (400, 431)
+
+
+def test_nothing_behind_what_was_refused_is_carried_out(echo: Echo) -> None:
+    told = talk(echo.port, TOO_LONG["one header of 1 MB"] + get("/behind"), wait=0.3)
+    assert [reply.status for reply in told] == [431]
+    talk(echo.port, get("/", "X: " + "v" * MOST_HEADERS) + get("/behind"), wait=0.3)
+    assert echo.asked == 0
 
 
 def test_the_served_check_path_has_these_bounds(checker: CheckServer) -> None:

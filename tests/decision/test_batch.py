@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+import pytest
 import redis
 
 from keys.codes import Code
-from keys.decision.link import LinkDown
-from keys.decision.script import BATCH, DECIDED, Script
+from keys.decision.link import Link
+from keys.decision.script import BATCH, DECIDED, StoreUnavailable
 from keys.gateway.service import CheckService
 from keys.issuing import Issued
 from portal.core.names import name
@@ -20,6 +22,16 @@ from tests.invariants.scripted import calendar, check
 from tests.invariants.traffic import body, logged
 
 Answer = tuple[int, dict[str, Any]]
+TOO_FEW = msgspec.msgpack.encode((1, "", "", []))
+REPLIES = {
+    "none in time": None,
+    "connection lost": b"",
+    "an error": b"-ERR no\r\n",
+    "not Redis at all": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "not our script's": b"$2\r\nOK\r\n",
+    "a number": b":1\r\n",
+    "too few answers": b"$%d\r\n%s\r\n" % (len(TOO_FEW), TOO_FEW),
+}
 LIMITS = [body("first", 5, "month", "calendar"), body("second", 5, "day", "smooth")]
 
 
@@ -55,6 +67,27 @@ async def running() -> AsyncIterator[CheckService]:
         yield service
     finally:
         await service.stop()
+
+
+@asynccontextmanager
+async def impostor(reply: bytes | None) -> AsyncIterator[tuple[Link, list[bytes]]]:
+    """A link to a server that answers PING and replies this to a script; None: nothing, ever."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while received := await reader.read(2**20):
+            asked.extend(name for name in (b"PING", b"EVALSHA") if name in received)
+            if asked[-1] == b"PING":
+                writer.write(b"+PONG\r\n")
+            elif reply == b"":
+                break
+            elif reply is not None:
+                writer.write(reply)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield Link(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"), asked
 
 
 async def together(service: CheckService, cast: Cast, keys: list[Issued]) -> list[Answer]:
@@ -200,48 +233,47 @@ def test_a_request_that_is_cancelled_leaves_the_others_of_its_batch(acme: Cast) 
     assert 12 <= len(logged([key])) <= 22
 
 
-def test_a_failed_call_fails_its_batch_and_not_the_next(acme: Cast) -> None:
+@pytest.mark.parametrize("reply", REPLIES)
+def test_a_failed_call_fails_exactly_its_batch_and_is_not_repeated(acme: Cast, reply: str) -> None:
     key = acme.issue(limits=LIMITS)
 
     async def work(service: CheckService) -> None:
         await together(service, acme, [key])
-        link, broken = service.script.link, Breaking()
-        service.script.link = broken  # type: ignore[assignment]  # all that a script needs of it
-        answers = await together(service, acme, [key] * 10)
-        assert {status for status, _ in answers} == {503}
-        assert broken.calls == 1
-        service.script.link = link
+        good = service.script.link
+        async with impostor(REPLIES[reply]) as (link, asked):
+            service.script.link = link
+            assert await link.call("PING") == b"PONG"
+            answers = await asyncio.wait_for(together(service, acme, [key] * 10), 2)
+            assert {status for status, _ in answers} == {503}
+            assert asked.count(b"EVALSHA") == 1
+            link.close()
+        service.script.link = good
         _, answer = await call(service, acme, key)
         assert (answer["code"], answer["limits"][0]["remaining"]) == ("OK", 3)
 
     in_service(work)
 
 
-class Breaking:
-    """A link that is down; it is asked once, since a script that timed out may have run."""
+def test_a_check_that_can_not_be_sent_fails_and_the_next_is_answered(acme: Cast) -> None:
+    async def work(service: CheckService) -> None:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await asyncio.wait_for(service.script.ask([object()]), 2)
+        answer = await asyncio.wait_for(service.script.ask(check([], [])), 2)
+        assert answer[0] == DECIDED
 
-    calls = 0
-
-    async def script(self, *command: Any) -> Any:
-        """Fail."""
-        self.calls += 1
-        raise LinkDown("a test")
+    in_service(work)
 
 
 def test_at_most_two_calls_are_under_way(acme: Cast) -> None:
     async def work(service: CheckService) -> None:
-        script: Script = service.script
-        most, run = 0, script._run
-
-        async def watched(checks: list[Any]) -> list[Any]:
-            nonlocal most
-            most = max(most, script.under_way)
-            assert len(checks) <= BATCH
-            return await run(checks)
-
-        script._run = watched  # type: ignore[method-assign]  # looks on
+        script = service.script
         asked = [script.ask(check([], [])) for _ in range(5 * BATCH)]
-        assert {answer[0] for answer in await asyncio.gather(*asked)} == {DECIDED}
+        most = 0
+        while not all(future.done() for future in asked):
+            most = max(most, script.under_way)
+            await asyncio.sleep(0)
+        assert {future.result()[0] for future in asked} == {DECIDED}
         assert most == 2
 
     in_service(work)

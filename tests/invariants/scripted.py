@@ -68,11 +68,12 @@ class Script:
         _, code, shown, wait, _, failed = answer
         return Outcome(Code(code), wait, shown, failed)
 
-    def memory(self) -> dict[bytes, bytes | None]:
-        """Every counter and bucket, byte by byte."""
+    def memory(self, limits: Sequence[Limit]) -> dict[bytes, Any]:
+        """These counters and buckets, byte by byte."""
         found: list[bytes] = []
-        for kind in ("q", "b"):
-            found += self.store.scan_iter(name(kind, "*"), count=10_000)
+        for limit in limits:
+            found += self.store.scan_iter(name("q", limit.counter, "*"), count=10_000)
+            found.append(name("b", limit.counter).encode())
         return {key: self.store.dump(key) for key in sorted(found)}
 
 

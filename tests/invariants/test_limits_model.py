@@ -105,7 +105,7 @@ def machine(checker: CheckServer) -> Any:
 
 
 def test_the_script_says_what_the_model_says(machine: type[Limits]) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis has no types here
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=40, stateful_step_count=40, derandomize=True, deadline=None, database=None,

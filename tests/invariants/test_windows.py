@@ -234,18 +234,18 @@ def test_processes_that_cross_an_edge_grant_the_amount_on_each_side(
 ) -> None:
     chance = seeded()
     limits = [
-        body("minute", 90, "minute", "calendar"),
+        body("minute", 40, "minute", "calendar"),
         body("month", 10**6, "month", "calendar", shared_by="tenant"),
         body("smooth", 10**6, "second", "smooth"),
     ]
     keys = [acme.issue(limits=limits) for _ in range(2)]
-    with clock_at(edge - 500):
-        told = drive(fleet, acme, lasting(1.2, lambda: (chance.choice(keys), {"requests": 1})))
+    with clock_at(edge - 700):
+        told = drive(fleet, acme, lasting(1.5, lambda: (chance.choice(keys), {"requests": 1})))
     decisions = logged(keys)
     assert_told_as_logged(told, decisions)
     sides = Counter(
         (d.key, window_of("minute", d.at)[0] >= edge) for d in decisions if d.code is Code.OK
     )
-    assert sides == {(key.key.id, after): 90 for key in keys for after in (False, True)}
-    assert granted(decisions) == 360
+    assert sides == {(key.key.id, after): 40 for key in keys for after in (False, True)}
+    assert granted(decisions) == 160
     assert_never_faster(decisions, {"amount": 10**6, "window": "second"})

@@ -138,10 +138,15 @@ _entry = msgspec.json.Decoder(Entry)
 
 def logged(keys: Sequence[Issued]) -> list[Logged]:
     """What the script logged about these keys and nobody drained yet, in its own order."""
-    wanted = {issued.key.id for issued in keys}
-    found = []
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as store:
         rows: Any = store.xrange(name("log"))
+    return read_log(rows, keys)
+
+
+def read_log(rows: Any, keys: Sequence[Issued]) -> list[Logged]:
+    """The stream's entries as decisions on these keys."""
+    wanted = {issued.key.id for issued in keys}
+    found = []
     for _, fields in rows:
         for text, rank, at, _ in _packs.decode(fields[b"d"]):
             entry = _entry.decode(text)
