@@ -63,10 +63,11 @@ async def running() -> AsyncIterator[CheckService]:
     """A service in this process, ready."""
     service = CheckService()
     await service.start()
+    await service.pool.wait(10)
     try:
         yield service
     finally:
-        await service.stop()
+        await asyncio.wait_for(service.stop(), 10)
 
 
 @asynccontextmanager

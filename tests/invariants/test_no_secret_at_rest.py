@@ -217,11 +217,12 @@ LOGGED = ("model", "purpose", "scopes")
 
 def logged(member: str, text: str) -> dict[str, Any]:
     """A check in which a credential is stated as one of these."""
-    found = {"scopes": {"scopes": [text]}, "purpose": {"subject": text, "purpose": text}}
+    found: dict[str, dict[str, Any]] = {
+        "scopes": {"scopes": [text]}, "purpose": {"subject": "user", "purpose": text},
+    }  # fmt: skip
     return found.get(member, {"request": {**REQUEST, member: text}})
 
 
-@pytest.mark.xfail(reason="keys.decision.question looks for control characters only", strict=True)
 @pytest.mark.parametrize("member", LOGGED)
 def test_what_looks_like_a_credential_is_refused_where_it_would_be_logged(
     acme: Cast, checker: CheckServer, store: "redis.Redis", member: str
@@ -230,7 +231,7 @@ def test_what_looks_like_a_credential_is_refused_where_it_would_be_logged(
     waiting = store.xlen(name("log"))
     answer = checker.check(acme.gateway_token, key, **logged(member, key))
     assert answer["code"] == "REQUEST_INVALID"
-    assert answer["errors"][0]["pointer"].endswith(f"/{member}")
+    assert member in answer["errors"][0]["pointer"].split("/")
     assert key not in json.dumps(answer)
     assert store.xlen(name("log")) == waiting
 
