@@ -25,7 +25,7 @@ WITH held AS (
     SELECT {by}, sum(decisions)::bigint AS decisions FROM held
     GROUP BY {by} ORDER BY {by} LIMIT %(most)s
 ), sums AS (
-    SELECT {by}, each.unit, sum(each.amount::numeric)::bigint AS amount
+    SELECT {by}, each.unit, sum(each.amount::numeric) AS amount
     FROM held, jsonb_each_text(units) AS each(unit, amount) GROUP BY {by}, each.unit
 ), units AS (SELECT {by}, jsonb_object_agg(unit, amount) AS units FROM sums GROUP BY {by})
 SELECT {by}, decisions, coalesce(units, '{{}}')::text
@@ -47,7 +47,10 @@ def usage_of(
     At most 31 days and 10 000 rows. Inside the tenant's scope.
     """
     until = until or now()
-    since = since or (until - DAY)
+    try:
+        since = since or (until - DAY)
+    except OverflowError:
+        refuse("There is no day before this.", "?until")
     if not dt.timedelta(0) < until - since <= LONGEST:
         refuse("At most 31 days, ending after they begin, are answered.", "?since")
     if not group or not set(group) <= set(DIMENSIONS) or len(set(group)) < len(group):

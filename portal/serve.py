@@ -5,6 +5,7 @@ One process, one event loop: more processes are more of these, behind any balanc
 
 import argparse
 import gc
+import resource
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ import uvicorn
 from portal.core import configuration
 from portal.core.http_protocol import BoundedProtocol
 from portal.core.logs import configure_logs
+from portal.core.serving_role import fault_of
 
 if TYPE_CHECKING:
     from keys.gateway.service import CheckService
@@ -82,6 +84,12 @@ def application(role: str) -> Application:
     return composed(CheckService(), portal)
 
 
+def raise_descriptor_limit() -> None:
+    """Take as many file descriptors as the system lets us: 1 024 idle clients would use up all."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     """Serve until SIGTERM; open requests get five seconds."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,9 +100,14 @@ def main() -> None:
     options = parser.parse_args()
     try:
         configure_logs(configuration.LOG_LEVEL())
+        for setting in (configuration.DATABASE_URL, configuration.DATABASE_CHECK_URL):
+            url = setting()
+            if url and (fault := fault_of(url, setting.name)):
+                sys.exit(fault)
         served = application(options.role)
     except configuration.ConfigurationError as error:
         sys.exit(str(error))
+    raise_descriptor_limit()
     # Nothing made so far is garbage, and requests leave none in cycles: look less often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

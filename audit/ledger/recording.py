@@ -26,7 +26,7 @@ from portal.core.ids import uuid7
 
 LABEL: Final = 256  # characters; what is longer is cut, for a label is only a copy
 REASON: Final = 2_000
-BODY: Final = 256 * 1024  # bytes; a key at all its caps, before and after, is below 64 KiB
+BODY: Final = 1024 * 1024  # bytes; a key at all its caps, before and after, is far below
 
 # The clock and the transaction's number, with the object's salt on the same way.
 MOMENT: Final = """

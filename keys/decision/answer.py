@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from keys.codes import Code
-from keys.decision.decider import Decision, LimitState
+from keys.decision.outcome import Decision, LimitState
 
 _NULL = msgspec.Raw(b"null")
 

@@ -160,7 +160,8 @@ local function smooth(counter, amount, window, burst, made, cost, stated)
       units = units - cost
       local state = int(units) .. ':' .. int(remainder) .. ':' .. int(now)
       if amount > 0 then
-        redis.call('SET', key, state, 'PX', int(ceil(burst * length / amount) + 1000))
+        -- Not before it is full, and long enough that a limit slowed down meanwhile is found.
+        redis.call('SET', key, state, 'PX', int(max(ceil(burst * length / amount) + 1000, 2 * DAY)))
       else
         redis.call('SET', key, state)
       end

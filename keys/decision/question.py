@@ -41,6 +41,9 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     environment: Literal["live", "test"] | None = None
     dry_run: bool = False
 
+    def __repr__(self) -> str:
+        return "<Question>"  # it holds a key, and a traceback may show it
+
 
 class Ask(msgspec.Struct, gc=False):
     """A question in the decision's own terms, whichever dialect it came in."""
@@ -56,6 +59,9 @@ class Ask(msgspec.Struct, gc=False):
     purpose: str | None = None
     environment: str | None = None
     dry_run: bool = False
+
+    def __repr__(self) -> str:
+        return "<Ask>"  # it holds a key, and a traceback may show it
 
 
 class Invalid(Exception):
@@ -130,7 +136,8 @@ def _explain(error: msgspec.ValidationError) -> Invalid:
         if detail.startswith("Object contains"):
             return Invalid("There is no such member.", f"{pointer}/{name}" if shown else pointer)
         return Invalid("This member is required.", f"{pointer}/{name}")
-    return Invalid(detail, pointer)
+    # msgspec repeats the value of an enum; it may be anything, and long.
+    return Invalid("Not one of the values taken." if "enum value" in detail else detail, pointer)
 
 
 def parse(body: bytes) -> Ask:

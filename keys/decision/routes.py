@@ -2,11 +2,17 @@
 
 import re
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 SUSPICIOUS: Final = re.compile(
-    r"%(?:25)*(?:2f|5c|00)|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)(?:\.|%(?:25)*2e){1,2}(?:/|$)",
+    # Encoded, once or more often: a control byte, `\\`, `/`, `%` gone wrong, and every character
+    # that needs no encoding (RFC 3986, section 2.3): `expor%74` is `export` to the upstream.
+    r"%(?:25)*(?:[01][0-9a-f]|2[def]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])"
+    r"|%(?![0-9a-f]{2})"
+    # Plain: a backslash, an empty segment, parameters, control bytes, a fragment, dot segments.
+    r"|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)\.{1,2}(?:/|$)",
     re.IGNORECASE,
 )
 """What two HTTP programs may read differently. It is refused, never normalised our own way."""
@@ -22,6 +28,15 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     consent: bool
 
 
+def _text(path: str) -> bool:
+    """Whether what is percent-encoded is UTF-8: overlong forms of `/` are not."""
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Wild(NamedTuple):
     literal: int
     match: re.Pattern[str]
@@ -29,10 +44,10 @@ class _Wild(NamedTuple):
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    parts = []
-    for segment in pattern.split("/"):
-        parts.append({"*": "[^/]+", "**": ".*"}.get(segment) or re.escape(segment))
-    return re.compile("/".join(parts))
+    """`*` is one segment; a final `/**` is any rest, none included: `/admin/**` covers `/admin`."""
+    body, rest = (pattern[:-3], "(?:/.*)?") if pattern.endswith("/**") else (pattern, "")
+    parts = ("[^/]+" if part == "*" else re.escape(part) for part in body.split("/"))
+    return re.compile("/".join(parts) + rest)
 
 
 class RouteTable:
@@ -61,7 +76,7 @@ class RouteTable:
         exact = self.exact.get((method, bare)) or self.exact.get(("*", bare))
         if exact:
             return exact
-        if not bare.startswith("/") or SUSPICIOUS.search(bare):
+        if not bare.startswith("/") or SUSPICIOUS.search(bare) or not _text(bare):
             return None
         for wild in self.wild:
             if wild.route.method in (method, "*") and wild.match.fullmatch(bare):

@@ -93,6 +93,8 @@ class KeySnapshot(msgspec.Struct, gc=False):
     ends: tuple[int, ...]
     """Pairs of a moment in milliseconds and the code from then on."""
     limits: tuple[LimitShape, ...]
+    units: frozenset[str]
+    """Units that usage is kept in: others would let a caller fill the tables with made-up names."""
     packed_limits: msgspec.Raw
     rendered: bytes
     """The answer's `key` member."""
@@ -243,7 +245,9 @@ def key_snapshot(
         networks=_share(tuple(network(text) for text in row.cidrs)),
         models=_share(frozenset(row.models)), version=row.version,
         digest=b64decode(row.digest), pepper=row.pepper, ends=_share(_ends(row)),
-        limits=_share(shapes), packed_limits=_packed(row.limits),
+        limits=_share(shapes),
+        units=_share(frozenset({"requests", "tokens", *(x.unit for x in row.limits)})),
+        packed_limits=_packed(row.limits),
         rendered=_rendered(row, tenant, api), lease=lease,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """POST /v1/keys/check: the whole question in JSON, the whole answer in JSON."""
 
 from typing import Final
+from urllib.parse import unquote
 
 from keys.decision.addresses import Address
 from keys.decision.answer import render
@@ -105,7 +106,7 @@ async def _read(receive: Receive, scope: Scope, media: bytes) -> tuple[Ask | Non
         body = await read_body(receive, LARGEST_BODY)
     except TooLarge:
         return None, Fault("BODY_TOO_LARGE", "The body is longer than 16 KiB.")
-    if scope["query_string"] and TOKEN.search(scope["query_string"].decode("latin-1")):
+    if scope["query_string"] and TOKEN.search(unquote(scope["query_string"].decode("latin-1"))):
         return None, Fault("REQUEST_INVALID", "A credential does not belong into a query string.")
     try:
         return parse(body), NO_FAULT

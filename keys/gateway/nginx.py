@@ -7,10 +7,12 @@ own headers (`X-Original-Method`, `X-Original-URI`, `X-Real-IP`) and never anoth
 
 from contextlib import suppress
 from typing import Final
+from urllib.parse import unquote
 
 from keys.codes import Code
 from keys.decision.addresses import Address
-from keys.decision.decider import ROUNDS, Decider, Decision, GatewayChanged, Unauthorized
+from keys.decision.decider import ROUNDS, Decider, GatewayChanged, Unauthorized
+from keys.decision.outcome import Decision
 from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address, refuse_text
 from keys.decision.script import StoreUnavailable
 from keys.decision.snapshots import GatewaySnapshot
@@ -81,7 +83,7 @@ def question(found: Found, gateway: GatewaySnapshot) -> Ask | None:
     if len(keys) > 1:
         return None
     uri = _once(found, URI)
-    if uri and TOKEN.search(uri):
+    if uri and TOKEN.search(unquote(uri)):
         raise Invalid("A credential does not belong into a query string.", "")
     stated = _once(found, ADDRESS)
     return Ask(

@@ -6,7 +6,7 @@ Open changes to the draft rename parameters; only this module would change.
 
 from typing import Final
 
-from keys.decision.decider import LimitState
+from keys.decision.outcome import LimitState
 
 SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 """A month has no length in seconds: its policy goes without `w`."""

@@ -58,6 +58,7 @@ class CheckService:
             "/v1/authorize/nginx": NginxEndpoint(self.decider),
         }
         self.tasks: list[asyncio.Task[None]] = []
+        self.stopping = False
 
     def serves(self, path: str) -> bool:
         """Whether this path is one that gateways call."""
@@ -73,6 +74,7 @@ class CheckService:
 
     async def stop(self) -> None:
         """End the repairs and close connections."""
+        self.stopping = True  # a cancellation may be swallowed where psycopg waits
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -97,7 +99,7 @@ class CheckService:
             pass
 
     async def _repeat(self, work: Callable[[], Awaitable[float]]) -> None:
-        while True:
+        while not self.stopping:
             try:
                 pause = await work()
             except (psycopg.Error, PoolTimeout, LinkDown, hiredis.HiredisError, OSError) as error:

@@ -90,7 +90,7 @@ BEGIN
         ON CONFLICT (tenant_id, key_id, hour, code) DO UPDATE SET
             decisions = u.decisions + excluded.decisions,
             units = (SELECT coalesce(jsonb_object_agg(unit, total), '{}') FROM (
-                SELECT unit, sum(n::bigint) AS total FROM (
+                SELECT unit, sum(n::numeric) AS total FROM (
                     SELECT * FROM jsonb_each_text(u.units) AS a(unit, n)
                     UNION ALL SELECT * FROM jsonb_each_text(excluded.units) AS b(unit, n)) both_
                 GROUP BY unit) summed);

@@ -9,10 +9,10 @@ CREATE FUNCTION credential_upgrade(kind text, wanted text, was smallint, fresh b
 BEGIN
     IF kind = 'key' THEN
         UPDATE keys_secret SET digest = fresh, pepper_id = becomes
-            WHERE kid = wanted AND pepper_id = was;
+            WHERE kid = wanted AND pepper_id = was AND becomes > was;
     ELSIF kind = 'gateway' THEN
         UPDATE tenancy_gateway SET digest = fresh, pepper_id = becomes
-            WHERE kid = wanted AND pepper_id = was;
+            WHERE kid = wanted AND pepper_id = was AND becomes > was;
     END IF;
 END $$;
 """

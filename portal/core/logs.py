@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-TOKEN: Final = re.compile(r"\b([a-z]{3,5}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"([a-z]{3,5}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
 REDACTED: Final = r"\1_[redacted]"
 
 

@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from portal.core.clock import now
+from portal.core.logs import TOKEN
 from portal.core.refusals import Refusal
 from portal.tenancy.change import Change, companion
 from portal.tenancy.models import IdempotencyRecord
@@ -123,8 +124,8 @@ def claim(
     """
     if header is None:
         return None
-    if not SHAPE.fullmatch(header):
-        detail = "1 to 255 visible ASCII characters are taken."
+    if not SHAPE.fullmatch(header) or TOKEN.search(header):
+        detail = "1 to 255 visible ASCII characters are taken, and no credential."
         raise Refusal("REQUEST_INVALID", errors=[{"detail": detail, "pointer": "Idempotency-Key"}])
     text = json.dumps([object_id, body], sort_keys=True)
     hmac = salted_hmac("portal.tenancy.idempotency", text, algorithm="sha256").digest()

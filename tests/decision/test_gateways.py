@@ -60,7 +60,7 @@ def wrong_credentials(cast: Cast, key: Issued) -> dict[str, list[str]]:
     bearer = [
         "", "x", right[:-1], right + "x", right.upper(), with_other_secret(right),
         tokens.mint(tokens.GATEWAY, "live").secret.reveal(), key.secret.reveal(), cast.token,
-        f"{right} {right}", f'"{right}"', "\xa0" + right,
+        f"{right} {right}", f'"{right}"',
     ]  # fmt: skip
     return {
         f"bearer {place}": [f"Authorization: Bearer {text}"] for place, text in enumerate(bearer)
@@ -71,7 +71,8 @@ def other_headers(right: str) -> dict[str, list[str]]:
     return {
         "none": [], "two": [f"Authorization: Bearer {right}"] * 2,
         "two, one empty": [f"Authorization: Bearer {right}", "Authorization:"],
-        "another scheme": [f"Authorization: Basic {right}"], "no scheme": [f"Authorization: {right}"],
+        "another scheme": [f"Authorization: Basic {right}"],
+        "no scheme": [f"Authorization: {right}"],
         "a list": [f"Authorization: Bearer {right}, Bearer {right}"],
         "aliases": [f"Authorization_: Bearer {right}", f"Proxy-Authorization: Bearer {right}"],
         "the dialects' header": [f"X-Countersign-Gateway: {right}"],
