@@ -14,4 +14,4 @@ class KeysConfig(AppConfig):
         "check_snapshots", "drain_apply", "drain_position", "drain_unknown",
         "quota_windows_open", "credential_upgrade",
     )  # fmt: skip
-    app_functions = ("decision_partitions_make", "decision_partitions_drop")
+    app_functions = ("decision_partitions_make", "decision_partitions_drop", "usage_forget")

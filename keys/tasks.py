@@ -1,7 +1,13 @@
 """Jobs of keys: fetch, call, done."""
 
+from typing import Final
+
 from celery import shared_task
 from django.db import connection
+
+from portal.core import configuration
+
+BATCH: Final = 10_000
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -10,3 +16,20 @@ def make_partitions() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT decision_partitions_make(7)")
         return int(cursor.fetchone()[0])
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def forget_usage() -> int:
+    """Drop days of decisions past their time, and what usage keeps no longer; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT decision_partitions_drop(current_date - %s::integer)",
+            [configuration.DECISIONS_KEPT_DAYS()],
+        )
+        total = int(cursor.fetchone()[0])
+        while True:
+            cursor.execute("SELECT usage_forget(%s)", [BATCH])
+            gone = int(cursor.fetchone()[0])
+            if not gone:
+                return total
+            total += gone

@@ -64,9 +64,18 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
     }
 
 
+def broker(url: str) -> str:
+    """Celery's form of a Redis URL: it spells sockets, and the number of the database, its own way."""
+    if not url.startswith("unix://"):
+        return url
+    return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+
+
 DATABASES = {"default": database(env.DATABASE_URL(), pooled=True)}
 if owner_url := env.DATABASE_OWNER_URL():
     DATABASES["owner"] = database(owner_url, pooled=False)
+    # A migration that has to wait gives way to the release that is serving.
+    DATABASES["owner"]["OPTIONS"]["options"] = "-c lock_timeout=5s"
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
@@ -104,7 +113,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if env.SECURE() else 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.SECURE()
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
-CELERY_BROKER_URL = env.BROKER_URL() or env.REDIS_URL().replace("unix://", "redis+socket://")
+CELERY_BROKER_URL = env.BROKER_URL() or broker(env.REDIS_URL())
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True

@@ -229,7 +229,7 @@ local function fresh(check)
   if check[4] then
     local key = prefix .. 'unknown:' .. int(now - now % 60000)
     local field = check[4]
-    if redis.call('HLEN', key) >= 4096 and redis.call('HEXISTS', key, field) == 0 then
+    if redis.call('HLEN', key) >= 512 and redis.call('HEXISTS', key, field) == 0 then
       field = string.gsub(field, '|[^|]*|', '|other|')  -- bounded: the rest is one sum
     end
     redis.call('HINCRBY', key, field, check[5] or 1)

@@ -10,7 +10,7 @@ from keys.codes import Code
 from keys.decision.addresses import Address
 from keys.decision.script import DECIDED, ERR, FRESH, Script, StoreUnavailable
 
-MOST: Final = 4096
+MOST: Final = 512
 
 
 def guess(gateway_id: str, address: Address | None, code: Code) -> str:

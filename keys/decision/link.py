@@ -15,6 +15,8 @@ import hiredis
 
 TIMEOUT: Final = 0.25
 """Seconds for one script call. Envoy's own default for the whole check is 0.2."""
+OPEN_TIMEOUT: Final = 1.0
+"""Seconds to connect, sign in and choose the database."""
 
 
 class LinkDown(Exception):
@@ -58,6 +60,17 @@ class Link:
         self.opening: asyncio.Task[_Protocol] | None = None
 
     async def _open(self) -> _Protocol:
+        async with asyncio.timeout(OPEN_TIMEOUT):
+            protocol = await self._reach()
+            try:
+                await self._introduce(protocol)
+            except BaseException:
+                if protocol.transport is not None:
+                    protocol.transport.abort()
+                raise
+        return protocol
+
+    async def _reach(self) -> _Protocol:
         parts = urlsplit(self.url)
         loop = asyncio.get_running_loop()
         if parts.scheme == "unix":
@@ -67,6 +80,10 @@ class Link:
             _, protocol = await loop.create_connection(
                 _Protocol, parts.hostname or "localhost", parts.port or 6379, ssl=context
             )
+        return protocol
+
+    async def _introduce(self, protocol: _Protocol) -> None:
+        parts = urlsplit(self.url)
         query = parse_qs(parts.query)
         number = query.get("db", [parts.path.lstrip("/") if parts.scheme != "unix" else "0"])[-1]
         password = parts.password or query.get("password", [""])[-1]
@@ -75,7 +92,6 @@ class Link:
             await self._send(protocol, ("AUTH", *user, unquote(password)))
         if number not in ("", "0"):
             await self._send(protocol, ("SELECT", number))
-        return protocol
 
     def _send(self, protocol: _Protocol, command: tuple[Any, ...]) -> "asyncio.Future[Any]":
         if protocol.transport is None:

@@ -1,21 +1,11 @@
 """Which route of an Api a request takes, from the path exactly as the proxy sends it on."""
 
 import re
-from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
+from typing import NamedTuple
 
 import msgspec
 
-SUSPICIOUS: Final = re.compile(
-    # Encoded, once or more often: a control byte, `\\`, `/`, `%` gone wrong, and every character
-    # that needs no encoding (RFC 3986, section 2.3): `expor%74` is `export` to the upstream.
-    r"%(?:25)*(?:[01][0-9a-f]|2[def]|3[0-9]|4[1-9a-f]|5[0-9acf]|6[1-9a-f]|7[0-9aef])"
-    r"|%(?![0-9a-f]{2})"
-    # Plain: a backslash, an empty segment, parameters, control bytes, a fragment, dot segments.
-    r"|\\|//|;|[\x00-\x20\x7f#]|(?:^|/)\.{1,2}(?:/|$)",
-    re.IGNORECASE,
-)
-"""What two HTTP programs may read differently. It is refused, never normalised our own way."""
+from portal.core.paths import is_plain
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -26,15 +16,6 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     scopes: tuple[str, ...]
     purpose: str
     consent: bool
-
-
-def _text(path: str) -> bool:
-    """Whether what is percent-encoded is UTF-8: overlong forms of `/` are not."""
-    try:
-        unquote_to_bytes(path).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class _Wild(NamedTuple):
@@ -54,7 +35,7 @@ class RouteTable:
     """An Api's routes: exact ones by dictionary, patterns by how much of them is literal."""
 
     def __init__(self, routes: list[Route]) -> None:
-        routes = [r for r in routes if not SUSPICIOUS.search(r.pattern)]
+        routes = [r for r in routes if is_plain(r.pattern)]
         self.exact = {(r.method, r.pattern): r for r in routes if "*" not in r.pattern}
         wild = [
             _Wild(len(r.pattern.replace("*", "")), _expression(r.pattern), r)
@@ -76,7 +57,7 @@ class RouteTable:
         exact = self.exact.get((method, bare)) or self.exact.get(("*", bare))
         if exact:
             return exact
-        if not bare.startswith("/") or SUSPICIOUS.search(bare) or not _text(bare):
+        if not bare.startswith("/") or not is_plain(bare):
             return None
         for wild in self.wild:
             if wild.route.method in (method, "*") and wild.match.fullmatch(bare):

@@ -11,13 +11,15 @@ import hiredis
 import msgspec
 import structlog
 
-from keys.decision.link import Link, LinkDown
+from keys.decision.link import TIMEOUT, Link, LinkDown
 from portal.core.names import prefix
 
 SCRIPT: Final = (Path(__file__).parent / "decide.lua").read_text()
 SHA: Final = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
 BATCH: Final = 128
 IN_FLIGHT: Final = 2
+MOST_WAITING: Final = 4096
+"""Checks that may wait for a call; beyond it Redis is not keeping up and the answer is 503."""
 MOST_BYTES: Final = 512 * 1024 * 1024
 
 DECIDED, STALE, COLD, ERR, NEGATIVE_STALE, FULL, NO_ERA, TOO_MANY = range(8)
@@ -52,7 +54,7 @@ class Script:
     def __init__(self, link: Link, *, most_decisions: int, test_clock: bool = False) -> None:
         self.link, self.most_decisions, self.test_clock = link, most_decisions, test_clock
         self.lease = self.stamp = ""
-        self.waiting: deque[tuple[Any, asyncio.Future[Answer]]] = deque()
+        self.waiting: deque[tuple[Any, asyncio.Future[Answer], float]] = deque()
         self.under_way = 0
         self.scheduled = False
         self.calls = 0
@@ -65,7 +67,10 @@ class Script:
         if loop is None:
             loop = self.loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        self.waiting.append((check, future))
+        if len(self.waiting) >= MOST_WAITING:
+            future.set_exception(StoreUnavailable())
+            return future
+        self.waiting.append((check, future, loop.time()))
         if not self.scheduled and self.under_way < IN_FLIGHT:
             self.scheduled = True
             loop.call_soon(self._flush)
@@ -80,9 +85,14 @@ class Script:
         while self.waiting and self.under_way < IN_FLIGHT:
             batch: Batch = []
             while self.waiting and len(batch) < BATCH:
-                check, future = self.waiting.popleft()
-                if not future.done():  # its caller was cancelled
-                    batch.append((check, future))
+                check, future, since = self.waiting.popleft()
+                if future.done():  # its caller was cancelled
+                    continue
+                if future.get_loop().time() - since > TIMEOUT:
+                    # Whoever asked so long ago has been told 503 by its own proxy: spend nothing.
+                    future.set_exception(StoreUnavailable())
+                    continue
+                batch.append((check, future))
             if batch:
                 self.under_way += 1
                 self._send(batch)

@@ -82,6 +82,8 @@ async def _write_unknown(
         if rows:
             text = msgspec.json.encode(rows).decode()
             await connection.execute("SELECT drain_unknown(%s::jsonb)", (text,))
+            if minute < until - LATE:
+                await link.call("DEL", name("unknown", str(minute)))
 
 
 async def main() -> None:

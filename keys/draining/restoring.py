@@ -53,6 +53,10 @@ redis.call('SET', KEYS[1] .. 'era', era, 'NX')
 redis.call('DEL', KEYS[1] .. 'restoring')
 return era
 """
+RENEW: Final = """
+if redis.call('GET', KEYS[1] .. 'restoring') ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1] .. 'restoring', ARGV[2])
+"""
 LET_GO: Final = """
 if redis.call('GET', KEYS[1] .. 'restoring') == ARGV[1] then
   redis.call('DEL', KEYS[1] .. 'restoring')
@@ -95,8 +99,8 @@ class Restorer:
     async def _restore(self, connection: psycopg.AsyncConnection, lock: str) -> None:
         held = await stream.place(connection)
         if held.era is not None:
-            await self._drain_left(connection, held)
-        counters = await self._give_back(connection)
+            await self._drain_left(connection, held, lock)
+        counters = await self._give_back(connection, lock)
         first = "1" if held.era is None else "0"
         era = await self.link.call(
             "EVAL", BEGIN, 1, prefix(), lock, secrets.token_hex(8), first
@@ -109,16 +113,25 @@ class Restorer:
             )
             log.info("era.began", first=held.era is None, counters=counters)
 
-    async def _drain_left(self, connection: psycopg.AsyncConnection, held: Place) -> None:
+    async def _renew(self, lock: str) -> None:
+        """Go on holding the lock; raises LinkDown when it ran out and is another's now."""
+        if not await self.link.call("EVAL", RENEW, 1, prefix(), lock, LOCK_MS):
+            raise LinkDown("the lock ran out")
+
+    async def _drain_left(
+        self, connection: psycopg.AsyncConnection, held: Place, lock: str
+    ) -> None:
         era, more = held.era or START, True
         await stream.trim_written(self.link, held, era)
         while more:
+            await self._renew(lock)
             held, more = await stream.drain(self.link, connection, era, held)
 
-    async def _give_back(self, connection: psycopg.AsyncConnection) -> int:
+    async def _give_back(self, connection: psycopg.AsyncConnection, lock: str) -> int:
         after: tuple[str, dt.datetime] = ("", dt.datetime.fromtimestamp(0, dt.UTC))
         given = 0
         while True:
+            await self._renew(lock)
             cursor = await connection.execute(
                 "SELECT * FROM quota_windows_open(%s, %s, %s)", (*after, PAGE)
             )

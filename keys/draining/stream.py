@@ -3,6 +3,8 @@
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import psycopg
+import structlog
 from psycopg import AsyncConnection
 
 from keys.decision.link import Link
@@ -10,6 +12,9 @@ from keys.draining.rollup import Rollup
 from portal.core.names import SHARD, name, prefix
 
 START: Final = "0-0"
+POISON: Final = (psycopg.DataError, msgspec.MsgspecError, ValueError)
+"""What an entry that nobody can write raises; anything else is the store's trouble, and passes."""
+MOST_DEAD: Final = 1_000
 STRETCH: Final = 64
 """Stream entries in one transaction; each is up to 128 decisions."""
 
@@ -31,6 +36,8 @@ else
   redis.call('DECRBY', KEYS[1] .. 'log:bytes', bytes)
 end
 """
+
+log = structlog.get_logger()
 
 
 class Place(NamedTuple):
@@ -97,13 +104,33 @@ async def drain(
     stretch = await read(link, after)
     if stretch is None:
         return Place(era, after), False
-    if not await write(connection, era, after, stretch):
+    try:
+        written = await write(connection, era, after, stretch)
+    except POISON:
+        stretch, written = await _write_first(link, connection, era, after)
+    if not written:
         # Another drain was first; should it have been killed since, this one trims for it.
         held = await place(connection)
         await trim_written(link, held, era)
         return held, True
     await trim(link, stretch)
     return Place(era, stretch.last), True
+
+
+async def _write_first(
+    link: Link, connection: AsyncConnection, era: str, after: str
+) -> tuple[Stretch, bool]:
+    """Write one entry alone; one that can't be written is put aside, and the stream goes on."""
+    stretch = await read(link, after, most=1)
+    assert stretch is not None, "it was there a moment ago, and drains alone remove"
+    try:
+        return stretch, await write(connection, era, after, stretch)
+    except POISON as error:
+        log.exception("drain.put_aside", entry=stretch.last, error=type(error).__name__)
+        await link.call("RPUSH", name("dead"), stretch.packs[0])
+        await link.call("LTRIM", name("dead"), -MOST_DEAD, -1)
+        nothing = Stretch(stretch.last, [], stretch.fill)
+        return stretch, await write(connection, era, after, nothing)
 
 
 async def trim_written(link: Link, held: Place, era: str) -> None:

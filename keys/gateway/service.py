@@ -105,6 +105,9 @@ class CheckService:
             except (psycopg.Error, PoolTimeout, LinkDown, hiredis.HiredisError, OSError) as error:
                 log.warning("repair.waiting", work=work.__name__, error=type(error).__name__)
                 pause = 0.5
+            except Exception:  # a repair that ends unseen would break what it keeps
+                log.exception("repair.failed", work=work.__name__)
+                pause = 0.5
             await asyncio.sleep(pause)
 
     async def _repair_outbox(self) -> float:

@@ -67,6 +67,19 @@ def _flag(text: str) -> bool:
     raise ValueError("say 1 or 0")
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1 is needed")
+    return number
+
+
+def _level(text: str) -> str:
+    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("say DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -154,20 +167,23 @@ TRUSTED_PROXIES = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](
 )  # fmt: skip
 API_RATE = Setting(
     "API_RATE",
-    int,
+    _positive,
     "Management API: requests a second for each credential (burst twice that).",
     200,
 )
-DRY_RUN_RATE = Setting("DRY_RUN_RATE", int, "Dry runs a second for each gateway.", 50)
+DRY_RUN_RATE = Setting("DRY_RUN_RATE", _positive, "Dry runs a second for each gateway.", 50)
 STREAM_CAP = Setting(
     "STREAM_CAP",
-    int,
+    _positive,
     "Decisions that may wait for the drain; above it checks answer 503.",
     2_000_000,
 )
-HELD_KEYS = Setting("HELD_KEYS", int, "Keys that one check process holds in memory.", 100_000)
+DECISIONS_KEPT_DAYS = Setting(
+    "DECISIONS_KEPT_DAYS", _positive, "Whole days for which single decisions are kept.", 90
+)
+HELD_KEYS = Setting("HELD_KEYS", _positive, "Keys that one check process holds in memory.", 100_000)
 TEST_CLOCK = Setting(
     "COUNTERSIGN_TEST_CLOCK", _flag,
     "Tests only: the decision's clock obeys the offset kept in Redis.", False,
 )  # fmt: skip
-LOG_LEVEL = Setting("LOG_LEVEL", str.upper, "DEBUG, INFO, WARNING or ERROR.", "INFO")
+LOG_LEVEL = Setting("LOG_LEVEL", _level, "DEBUG, INFO, WARNING or ERROR.", "INFO")

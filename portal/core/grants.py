@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 
 from portal.core import configuration
@@ -74,7 +74,8 @@ def grant_after_migrate(*, using: str, **_: Any) -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return  # stopped halfway on purpose (`migrate app 0003`); the next full run grants
-    with connection.cursor() as cursor:
+    # Together, or a release that is serving would be without its rights in between.
+    with transaction.atomic(using=using), connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
             " AND relnamespace = 'public'::regnamespace"

@@ -5,11 +5,12 @@ them to Redis, where the check script compares them with what a process believes
 in between is repaired by the check processes, which poll the outbox (DESIGN.md, section 6).
 """
 
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
 from portal.core.names import prefix
@@ -39,6 +40,7 @@ def publish(versions: Versions, outbox_id: int) -> Propagation:
     except RedisError as error:
         log.warning("bump.pending", error=type(error).__name__, versions=sorted(versions))
         return "pending"
-    with connection.cursor() as cursor:
+    # It holds now. A row that could not be removed is published again by the poll, harmlessly.
+    with suppress(DatabaseError), connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_outbox WHERE id = %s", [outbox_id])
     return "complete"

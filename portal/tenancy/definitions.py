@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from portal.core.paths import is_plain
 from portal.core.refusals import Faults
 from portal.tenancy.models import Scope
 from portal.tenancy.texts import fault_of_text
@@ -12,10 +13,9 @@ from portal.tenancy.texts import fault_of_text
 SCOPE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}", re.ASCII)
 METHOD: Final = re.compile(r"[A-Z]{1,16}|\*", re.ASCII)
 PATTERN: Final = re.compile(
-    r"/|(/([A-Za-z0-9._~!$&'()+,=:@-]|%(?!2[fF]|5[cC]|00|2[eE])[0-9A-Fa-f]{2})+|/\*)*(/\*\*)?/?",
+    r"/|(/([A-Za-z0-9._~!$&'()+,=:@-]|%[0-9A-Fa-f]{2})+|/\*)*(/\*\*)?/?",
     re.ASCII,
 )
-DOTS: Final = re.compile(r"/\.{1,2}(/|\Z)")
 MOST_SCOPES: Final = 256
 MOST_ROUTES: Final = 1_000
 
@@ -83,4 +83,4 @@ def check_routes(faults: Faults, routes: Sequence[RouteDefinition], scopes: set[
 
 
 def _is_pattern(pattern: str) -> bool:
-    return bool(pattern and PATTERN.fullmatch(pattern) and not DOTS.search(pattern))
+    return bool(pattern and PATTERN.fullmatch(pattern) and is_plain(pattern))

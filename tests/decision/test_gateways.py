@@ -139,6 +139,12 @@ def test_another_tenants_key_is_unknown_to_it(
 ) -> None:
     assert asked(checker, globex.gateway_token, acme.issue()) == UNKNOWN
     assert asked(checker, acme.gateway_token, globex.issue()) == UNKNOWN
+    # Also when it is for the very Api that the gateway guards.
+    grant_api(actor=OPERATOR, tenant_id=globex.tenant.id, api_id=acme.api.id)
+    key = globex.issue(api=acme.api.slug)
+    assert asked(checker, acme.gateway_token, key) == UNKNOWN
+    bound = make_gateway(acme, tenant_ids=[acme.tenant.id, globex.tenant.id])
+    assert asked(checker, bound, key) == (200, "OK")
 
 
 def test_so_is_a_key_for_another_api_of_the_same_tenant(acme: Cast, checker: CheckServer) -> None:

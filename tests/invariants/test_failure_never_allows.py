@@ -1,11 +1,9 @@
 """I6, failure never allows: what is lost is a 503, and what is left decides by the rules."""
 
-import contextlib
 import json
-import socketserver
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from portal.core import embedded
 from portal.core.ids import base62
 from portal.core.names import name
 from portal.core.tokens import checksum
-from tests.cast import Cast
 from tests.invariants.scripted import Script
 from tests.invariants.stand import Acme, Stand, ask, ask_at_once, eventually
 from tests.invariants.traffic import body
@@ -185,6 +182,24 @@ def test_a_redis_that_stands_still_is_a_503_soon_and_mixes_up_no_replies(
         assert_right(server, acme_there)
 
 
+def test_a_reply_that_comes_late_is_nobody_elses(
+    stand: Stand, server: CheckServer, acme_there: Acme
+) -> None:
+    """Questions are waiting when the replies to those before, which gave up, arrive."""
+    with ThreadPoolExecutor(1) as aside:
+        for _ in range(5):
+            with stand.frozen(stand.redis):
+                assert ask(server, acme_there.gateway, held(acme_there)[0]).status == 503
+                waiting = aside.submit(ask_at_once, server, acme_there.gateway, held(acme_there))
+                time.sleep(0.1)
+            for key, answer, code in zip(
+                acme_there.keys, waiting.result(), CODES * 10, strict=False
+            ):
+                assert (answer.status, answer.code, answer.key) in (
+                    (200, code, key.id), (503, "STORE_UNAVAILABLE", None)
+                )  # fmt: skip
+
+
 def test_memory_that_is_lost_while_postgresql_is_away_allows_nothing_until_it_is_back(
     stand: Stand, server: CheckServer, acme_there: Acme
 ) -> None:
@@ -253,33 +268,3 @@ def test_a_full_stream_is_a_503_for_refusals_too(stand: Stand, acme_there: Acme)
         assert told == [*CODES[:3], "STORE_UNAVAILABLE", "STORE_UNAVAILABLE"]
         assert int(store.get(name("log:decisions"))) == waiting + 3
         full.stop()
-
-
-class _Other(socketserver.StreamRequestHandler):
-    """Says the same to every command; authentication is not asked for."""
-
-    says = b""
-
-    def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while self.rfile.readline():
-                self.wfile.write(self.says)
-
-
-@pytest.mark.parametrize(
-    "says", [b"+OK\r\n", b":1\r\n", b"$-1\r\n", b"*0\r\n", b"HTTP/1.1 400\r\n"]
-)
-def test_what_answers_in_place_of_redis_allows_nothing(acme: Cast, says: bytes) -> None:
-    handler = type("Other", (_Other,), {"says": says})
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as other:
-        other.daemon_threads = True
-        threading.Thread(target=other.serve_forever, daemon=True).start()
-        server = CheckServer(REDIS_URL=f"redis://127.0.0.1:{other.server_address[1]}/0")
-        try:
-            told = ask(
-                server, acme.gateway_token, acme.issue(scopes=["chat:write"]).secret.reveal()
-            )
-            assert told.status == 503
-        finally:
-            server.stop(9)
-            other.shutdown()

@@ -270,3 +270,26 @@ def test_a_secret_is_found_in_the_answer_that_issued_it_and_nowhere_else(
     assert sent.holding(known)
     assert any("celery" in key for key in in_redis.written)
     assert all(in_logs.written[log] for log in ("portal", "postgresql"))
+
+
+def test_a_log_line_that_has_one_all_the_same_loses_it(acme: Cast) -> None:
+    program = """
+import logging, sys, structlog
+from portal.core.logs import configure_logs
+configure_logs("INFO")
+text = sys.stdin.read()
+structlog.get_logger().info(text, deep=[{"a": (text, text.encode())}], **{text: 1})
+logging.getLogger("other").warning("got %s", text)
+try:
+    raise ValueError(text)
+except ValueError:
+    structlog.get_logger().exception("failed")
+"""
+    for text in (acme.issue().secret.reveal(), acme.gateway_token, acme.token):
+        ended = subprocess.run(
+            [sys.executable, "-c", program], input=text.encode(), capture_output=True, cwd=ROOT
+        )
+        place = Place()
+        place.written["log"] = ended.stderr
+        assert (ended.returncode, ended.stderr.count(b"[redacted]") >= 6) == (0, True), ended.stderr
+        assert not place.holding(pieces(text))
