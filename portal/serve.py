@@ -81,7 +81,7 @@ def application(role: str) -> Application:
     portal: Application | None = None
     if role == "all":
         from portal.asgi import application as portal
-    return composed(CheckService(), portal)
+    return composed(CheckService(alone=portal is None), portal)
 
 
 def raise_descriptor_limit() -> None:

@@ -65,7 +65,7 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
 
 
 def broker(url: str) -> str:
-    """Celery's form of a Redis URL: it spells sockets, and the number of the database, its own way."""
+    """Celery's form of a Redis URL: it spells sockets and database numbers in its own way."""
     if not url.startswith("unix://"):
         return url
     return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)

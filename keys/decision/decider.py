@@ -62,6 +62,8 @@ class Decider:
         self, snapshots: Snapshots, script: Script, restore: Callable[[], Awaitable[None]]
     ) -> None:
         self.snapshots, self.script, self.restore = snapshots, script, restore
+        self.told = [0] * (max(Code) + 1)
+        """Decisions by code, for monitoring."""
         self.guesses = Guesses()
         self.upgrades = Upgrades(snapshots.pool)
         # Gateways whose credential was verified against the very snapshot that is held.

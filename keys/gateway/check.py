@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import unquote
 
+from keys.codes import Code
 from keys.decision.addresses import Address
 from keys.decision.answer import render
 from keys.decision.decider import Decider, Unauthorized
@@ -58,11 +59,13 @@ class CheckEndpoint:
                 return
             assert credential is not None, "the gateway was known by it"
             decision = await self.decider.decide(gateway, credential, peer, ask)
+            self.decider.told[decision.code] += 1
         except Unauthorized:
             await _unauthorized(send, credential)
         except Invalid as error:
             await Fault("REQUEST_INVALID", error.detail, error.pointer).tell(send)
         except StoreUnavailable:
+            self.decider.told[Code.STORE_UNAVAILABLE] += 1
             await refuse(
                 send, "STORE_UNAVAILABLE", "No decision could be made.", headers=[RETRY_SOON]
             )

@@ -44,11 +44,13 @@ class NginxEndpoint:
         credential = sent[0] if len(sent) == 1 else None
         try:
             decision = await self._decide(credential, peer, found)
+            self.decider.told[decision.code] += 1
         except Unauthorized:
             await _answer(send, 401, "CREDENTIAL_INVALID", 401)
         except Invalid:
             await _answer(send, 403, "REQUEST_INVALID", 400)
         except StoreUnavailable:
+            self.decider.told[Code.STORE_UNAVAILABLE] += 1
             await _answer(send, 503, Code.STORE_UNAVAILABLE.name, 503, retry_after=1)
         else:
             status = decision.code.status

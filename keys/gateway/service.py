@@ -9,6 +9,7 @@ import hiredis
 import msgspec
 import psycopg
 import structlog
+from prometheus_client import REGISTRY
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from keys.decision.addresses import Address, address
@@ -19,9 +20,11 @@ from keys.decision.script import Script, StoreUnavailable
 from keys.draining.restoring import Restorer
 from keys.gateway.check import CheckEndpoint
 from keys.gateway.http import Disconnected, Receive, Scope, Send, refuse
+from keys.gateway.metrics import CheckMetrics
 from keys.gateway.nginx import NginxEndpoint
+from keys.gateway.probes import Readiness, healthz, metrics
 from portal.core import configuration
-from portal.core.names import prefix
+from portal.core.names import name, prefix
 from portal.core.versions import BUMP_SCRIPT
 
 POLL: Final = 0.1
@@ -35,7 +38,8 @@ Endpoint = Callable[[Scope, Receive, Send, Address | None], Awaitable[None]]
 class CheckService:
     """An ASGI application for the paths that gateways call. `start` before, `stop` after."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        """`alone`: no portal beside it in this process, so it answers probes itself."""
         url = configuration.REDIS_URL()
         self.pool = AsyncConnectionPool(
             configuration.DATABASE_CHECK_URL() or configuration.DATABASE_URL(),
@@ -57,6 +61,12 @@ class CheckService:
             "/v1/keys/check": CheckEndpoint(self.decider),
             "/v1/authorize/nginx": NginxEndpoint(self.decider),
         }
+        if alone:
+            self.endpoints |= {
+                "/healthz": healthz, "/readyz": Readiness(self.script), "/metrics": metrics,
+            }  # fmt: skip
+        self.metrics = CheckMetrics(self)
+        self.undrained = 0
         self.tasks: list[asyncio.Task[None]] = []
         self.stopping = False
 
@@ -66,6 +76,7 @@ class CheckService:
 
     async def start(self) -> None:
         """Open connections in the background: the service starts without its stores too."""
+        REGISTRY.register(self.metrics)
         await self.pool.open(wait=False)
         with suppress(StoreUnavailable):
             await self.restorer()
@@ -74,6 +85,7 @@ class CheckService:
 
     async def stop(self) -> None:
         """End the repairs and close connections."""
+        REGISTRY.unregister(self.metrics)
         self.stopping = True  # a cancellation may be swallowed where psycopg waits
         for task in self.tasks:
             task.cancel()
@@ -128,4 +140,5 @@ class CheckService:
     async def _write_notes(self) -> float:
         await self.decider.guesses.write(self.script)
         await self.decider.upgrades.write()
+        self.undrained = int(await self.repair_link.call("GET", name("log", "decisions")) or 0)
         return 1.0
