@@ -1,6 +1,6 @@
 # Every target is one line in `make help`; what they do is described in README.md.
 SHELL := /bin/sh
-PYTHON ?= $(firstword $(shell for p in python3.12 python3.11 python3.13 python3.14 python3; do command -v $$p && "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; done))
+PYTHON ?= $(firstword $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done))
 PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
 COMPILE = .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --only-binary :all: --python-version 3.11 --no-header -q pyproject.toml
 
