@@ -76,4 +76,4 @@ def bearer(values: list[str] | None) -> str | None:
     if not values or len(values) != 1:
         return None
     scheme, _, token = values[0].partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return token.strip(" \t") if scheme.lower() == "bearer" else None

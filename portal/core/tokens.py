@@ -18,7 +18,7 @@ from portal.core.ids import ALPHABET, base62
 
 GATEWAY: Final = "csg"
 MANAGEMENT: Final = "csm"
-LONGEST: Final = 128  # characters; ours are 79, "opaque, up to 128" is what clients are told
+LONGEST: Final = 128  # characters; ours are 71, "opaque, up to 128" is what clients are told
 
 
 class Shape(NamedTuple):

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_making_never_fails_while_rows_arrive(
 
     writer = threading.Thread(target=write)
     writer.start()
+    while not written and writer.is_alive():
+        time.sleep(0.001)
     try:
         for ahead in (9, 10, 11):
             app_db.execute(MAKE, [ahead])
