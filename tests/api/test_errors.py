@@ -98,7 +98,7 @@ def test_a_bug_is_a_500_that_tells_nothing(
     api: Api, acme: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("secret words in /work/main")
+        raise RuntimeError("secret words in /srv/countersign")
 
     monkeypatch.setattr("keys.api.keys.page", breaks)
 
