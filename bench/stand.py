@@ -35,6 +35,7 @@ def servers(core: int = 1) -> Iterator[embedded.Servers]:
             DATABASE_URL=running.app_url, DATABASE_OWNER_URL=running.owner_url,
             DATABASE_CHECK_URL=running.check_url, REDIS_URL=running.redis_url,
             SECRET_KEY=known["secret_key"], KEY_PEPPERS=known["key_peppers"],
+            ENCRYPTION_KEYS=known["encryption_keys"],
             DJANGO_SETTINGS_MODULE="portal.settings", LOG_LEVEL="WARNING",
         )  # fmt: skip
         subprocess.run(

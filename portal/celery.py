@@ -11,5 +11,6 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "decision partitions": {"task": "keys.tasks.make_partitions", "schedule": 6 * 3600.0},
     "old usage": {"task": "keys.tasks.forget_usage", "schedule": 3600.0},
+    "sessions": {"task": "portal.tenancy.tasks.forget_sign_ins", "schedule": 3600.0},
     "idempotency records": {"task": "portal.tenancy.tasks.forget_requests", "schedule": 3600.0},
 }

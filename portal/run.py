@@ -109,7 +109,7 @@ class Supervisor:
             environment["DATABASE_CHECK_URL"] = servers.check_url
         if servers.redis_url:
             environment["REDIS_URL"] = servers.redis_url
-        for name in ("SECRET_KEY", "KEY_PEPPERS"):
+        for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS"):
             if not (environment.get(name) or environment.get(f"{name}_FILE")):
                 environment[name] = known[name.lower()]
         return environment

@@ -21,6 +21,9 @@ INSTALLED_APPS = [
     "keys",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.messages",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django_otp",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
@@ -30,7 +33,12 @@ MIDDLEWARE = [
     "portal.core.middleware.Headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.tenancy.signing_in.middleware.SecondFactor",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
@@ -40,7 +48,15 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "OPTIONS": {"context_processors": []},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.navigation.navigation",
+            ],
+            "builtins": ["portal.core.templatetags.countersign"],
+        },
     }
 ]
 
@@ -82,6 +98,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
+FORMAT_MODULE_PATH = ["portal.core.formats"]
+USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "portal" / "static"]
@@ -110,7 +128,29 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.SECURE() else 0
+SESSION_ENGINE = "portal.tenancy.sessions"
+SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.SECURE()
+# `__Host-` (RFC 6265bis, section 4.1.3.2): no other host or path can set it. It needs HTTPS.
+SESSION_COOKIE_NAME = "__Host-countersign" if env.SECURE() else "countersign"
+CSRF_COOKIE_NAME = "__Host-countersign-form" if env.SECURE() else "countersign-form"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "portal.core.error_pages.forged"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+AUTHENTICATION_BACKENDS = ["portal.tenancy.signing_in.backend.People"]
+AUTH_PASSWORD_VALIDATORS = [
+    # NIST SP 800-63B, section 5.1.1.2: long, not among the known ones, no other rules.
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+OTP_TOTP_ISSUER = "Countersign"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 CELERY_BROKER_URL = env.BROKER_URL() or broker(env.REDIS_URL())

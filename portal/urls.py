@@ -1,4 +1,4 @@
-"""Every address that Django serves. No address ends in a slash, and none is redirected to one."""
+"""Every address that Django serves. Only the admin's end in a slash; none is redirected to one."""
 
 from django.urls import path
 
@@ -8,6 +8,7 @@ from keys.api.keys import Keys, OneKey
 from keys.api.limits import Limits, OneLimit
 from keys.api.usage import Usage
 from portal import front
+from portal.admin_site import site
 from portal.core import health
 
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
@@ -15,6 +16,7 @@ TENANT = "v1/tenants/<str:tenant>"
 
 urlpatterns = [
     path("", front.home, name="home"),
+    path("admin/", site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -58,6 +58,7 @@ def start_servers() -> None:
         REDIS_URL=running.redis_url,
         SECRET_KEY="tests-only-" + "s" * 50,
         KEY_PEPPERS="1:" + base64.b64encode(b"tests-only-pepper-" + b"p" * 20).decode(),
+        ENCRYPTION_KEYS="1:" + base64.b64encode(b"tests-only-sealing-" + b"e" * 20).decode(),
         COUNTERSIGN_TEST_CLOCK="1",
         ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
         PYTHONDONTWRITEBYTECODE="1",

@@ -90,8 +90,8 @@ def _brand(text: str) -> str:
     return text
 
 
-def _peppers(text: str) -> dict[int, bytes]:
-    """`1:base64,2:base64`: at least 32 bytes each; the highest id signs, all verify.
+def _ring(text: str) -> dict[int, bytes]:
+    """`1:base64,2:base64`: at least 32 bytes each; the highest id is used, all are known.
 
     Errors count entries and never show one: a forgotten id would make the secret look like it.
     """
@@ -110,7 +110,7 @@ def _peppers(text: str) -> dict[int, bytes]:
             raise ValueError(f"entry {place} has an id that is given twice")
         ring[int(number)] = secret
     if not ring:
-        raise ValueError("at least one pepper is needed")
+        raise ValueError("at least one is needed")
     return ring
 
 
@@ -142,8 +142,13 @@ SECRET_KEY = Setting(
     secret=True, required=True,
 )  # fmt: skip
 KEY_PEPPERS = Setting(
-    "KEY_PEPPERS", _peppers,
+    "KEY_PEPPERS", _ring,
     "Ring `id:base64,...` of 32 bytes or more each; the highest id signs new tokens, all verify.",
+    secret=True, required=True,
+)  # fmt: skip
+ENCRYPTION_KEYS = Setting(
+    "ENCRYPTION_KEYS", _ring,
+    "Ring `id:base64,...` of 32 bytes or more each; the highest id seals, all open.",
     secret=True, required=True,
 )  # fmt: skip
 KEY_BRAND = Setting("KEY_BRAND", _brand, "First part of API keys, for secret scanners.", "csk")

@@ -150,7 +150,7 @@ def throw_away(*, durable: bool = False) -> Iterator[Servers]:
 def load_secrets(data: DataDir) -> Secrets:
     """The generated secrets in `secrets.json`; what is missing is made and kept.
 
-    `key_peppers` is a ring, `id:base64`, comma-separated, the newest last.
+    `key_peppers` and `encryption_keys` are rings, `id:base64`, comma-separated, the newest last.
     """
     try:
         known: dict[str, str] = json.loads((data.path / "secrets.json").read_text())
@@ -158,12 +158,16 @@ def load_secrets(data: DataDir) -> Secrets:
         known = {}
     except (OSError, ValueError) as problem:
         raise StartRefused(f"{data.path / 'secrets.json'} cannot be read: {problem}") from problem
-    pepper = base64.b64encode(secrets.token_bytes(32)).decode()
+    rings = {
+        name: f"1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        for name in ("key_peppers", "encryption_keys")
+    }
     names = ["secret_key", "redis", postgresql.SUPERUSER, *postgresql.ROLES]
-    whole = {name: secrets.token_urlsafe(32) for name in names} | {"key_peppers": f"1:{pepper}"}
+    whole = {name: secrets.token_urlsafe(32) for name in names} | rings
     whole |= known
     if whole != known:
-        _put_aside_orphan(data)
+        if not known.keys() >= set(names):
+            _put_aside_orphan(data)
         data.write("secrets.json", json.dumps(whole, indent=1))
     return whole
 

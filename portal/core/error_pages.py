@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 
 from portal.core.problem_codes import PROBLEMS
 from portal.core.problems import RETRY_AFTER, problem_response
+from portal.core.refusals import Refusal
 
 FOR_PROGRAMS: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 
@@ -29,7 +30,18 @@ WORDS: Final = {
         "The request can't be read",
         "Its address or headers are not what a browser of ours would send. Nothing was changed.",
     ),
-    "FORBIDDEN": Words("You may not do this", "Nothing was changed. Ask an owner of the tenant."),
+    "FORBIDDEN": Words(
+        "Your role may not do this",
+        "Nothing was changed. Ask a security admin, or an owner of the tenant.",
+    ),
+    "CONFLICT": Words(
+        "This can't be done as things stand",
+        "Nothing was changed. Go back and look at how it stands now.",
+    ),
+    "BODY_TOO_LARGE": Words(
+        "That was too much at once", "Nothing was changed. A form takes 1 MiB at most."
+    ),
+    "TOO_MANY_REQUESTS": Words("Too many tries", "Nothing was changed. Wait a little."),
     "NOT_FOUND": Words(
         "There is no such page, or it is not yours to see",
         "The address may be mistyped, or belong to another tenant. Both look the same on purpose.",
@@ -49,15 +61,22 @@ WORDS: Final = {
 }
 
 
-def error_response(request: HttpRequest, code: str) -> HttpResponse:
-    """The answer for `code`, one of WORDS, as this address' callers can read it."""
+def error_response(
+    request: HttpRequest, code: str, sentence: str = "", title: str = ""
+) -> HttpResponse:
+    """The answer for `code`, one of WORDS, as this address' callers can read it.
+
+    `title` and `sentence`, if given, stand for the usual words.
+    """
     if request.path.startswith(FOR_PROGRAMS) or request.path == "/v1":
         return problem_response(code)
     status = PROBLEMS[code].status
+    words = WORDS[code]
     context = {
         "code": code,
         "status": status,
-        "words": WORDS[code],
+        "words": Words(title or words.title, sentence or words.sentence),
+        "home": "/admin/" if request.path.startswith("/admin/") else "/",
         "request_id": getattr(request, "request_id", ""),
     }
     response = HttpResponse(render_to_string("error.html", context), status=status)
@@ -79,6 +98,25 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404."""
     return error_response(request, "NOT_FOUND")
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: a form that did not come from one of our pages, or came too late."""
+    return error_response(
+        request,
+        "FORBIDDEN",
+        "Nothing was changed. You may have signed in or out in another window since, or this"
+        " browser keeps no cookies. Go back, reload the page and send the form again.",
+        "This form is not from a page that is open here",
+    )
+
+
+def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A page's answer where a verb or the matrix refused."""
+    code = refusal.code if refusal.code in WORDS else "REQUEST_INVALID"
+    details = [refusal.detail, *(error["detail"] for error in refusal.errors)]
+    told = " ".join(detail for detail in details if detail)
+    return error_response(request, code, f"{told} Nothing was changed." if told else "")
 
 
 def broken(request: HttpRequest) -> HttpResponse:

@@ -7,4 +7,8 @@ class TenancyConfig(AppConfig):
     name = "portal.tenancy"
     label = "tenancy"
     default_auto_field = "django.db.models.BigAutoField"
-    app_functions = ("tenancy_management_token", "tenancy_token_used", "tenancy_token_upgrade")
+    app_functions = (
+        "tenancy_management_token", "tenancy_token_used", "tenancy_token_upgrade",
+        "tenancy_session_read", "tenancy_session_write", "tenancy_session_end",
+        "tenancy_person_read",
+    )  # fmt: skip

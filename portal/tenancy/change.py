@@ -71,9 +71,13 @@ def tenant_change(tenant_id: str) -> Iterator[Change]:
 @contextmanager
 def platform_change(reason: str) -> Iterator[Change]:
     """The same over all tenants, for what belongs to none of them."""
-    change = Change()
+    change, beside = Change(), companion.get()
     with platform_scope(reason):
+        if beside is not None:
+            beside.begin()
         yield change
+        if beside is not None:
+            beside.end(change)
         outbox_id = outbox.enqueue(change.versions) if change.versions else None
     if outbox_id is not None:
         change.propagation = outbox.publish(change.versions, outbox_id)

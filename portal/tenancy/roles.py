@@ -31,9 +31,12 @@ ACTIONS: Final[dict[str, frozenset[str]]] = {
 }
 """Tenant roles."""
 
+PLATFORM_READ: Final = READ | {
+    "tenants:read", "people:read", "gateways:read", "apis:read", "mail:read",
+}  # fmt: skip
 PLATFORM_ACTIONS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(),
-    "security_admin": READ | WRITE | {"tenants:write", "gateways:write", "apis:write"},
-    "auditor": READ,
+    "security_admin": PLATFORM_READ | WRITE | {"tenants:write", "gateways:write", "apis:write"},
+    "auditor": PLATFORM_READ,
 }
 """Platform roles, in every tenant."""

@@ -14,3 +14,15 @@ def forget_requests() -> int:
             "DELETE FROM tenancy_idempotencyrecord WHERE created_at < now() - interval '24 hours'"
         )
         return int(cursor.rowcount)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def forget_sign_ins() -> int:
+    """Drop sessions past their end, and forms used two days ago; how many."""
+    with platform_scope("sessions are people's, not tenants'"), connection.cursor() as cursor:
+        cursor.execute(
+            "WITH s AS (DELETE FROM tenancy_session WHERE expires_at < now() RETURNING 1),"
+            " f AS (DELETE FROM tenancy_usedform WHERE used_at < now() - interval '2 days'"
+            " RETURNING 1) SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM f)"
+        )
+        return int(cursor.fetchone()[0])

@@ -27,6 +27,10 @@ WITHOUT_TENANT = {
     "tenancy_scope": "seen through its Api",
     "tenancy_route": "seen through its Api",
     "tenancy_gateway": "seen through a binding",
+    "tenancy_session": "a person's, who may be in several tenants: the platform's",
+    "tenancy_totp": "a person's",
+    "tenancy_recoverycode": "a person's",
+    "tenancy_invitation": "a person's to be",
     "keys_unknownkeys": "of no tenant: seen by the platform alone",
     "keys_drainposition": "of no tenant: seen by the platform alone",
 }
@@ -38,6 +42,8 @@ UNPROTECTED = {
     "django_content_type": "names of models",
     "auth_permission": "names of permissions",
     "auth_group": "unused: roles are in portal.tenancy.roles",
+    "django_admin_log": "Django's admin never writes here: it only shows rows",
+    "tenancy_usedform": "digests of forms that were sent; the id of what each made",
     "auth_group_permissions": "unused: roles are in portal.tenancy.roles",
 }
 """Tables that hold nobody's rows."""
@@ -58,9 +64,11 @@ PLATFORM_CALLERS = {
     "portal/tenancy/management/commands/disable_person.py:act",
     "portal/tenancy/management/verb.py:tenant_named",
     "portal/tenancy/memberships.py:add_member",
+    "portal/tenancy/pages/page.py:show",
     "portal/tenancy/people.py:_turn",
     "portal/tenancy/people.py:create_person",
     "portal/tenancy/tasks.py:forget_requests",
+    "portal/tenancy/tasks.py:forget_sign_ins",
     "portal/tenancy/tenants.py:_turn",
     "portal/tenancy/tenants.py:create_tenant",
 }

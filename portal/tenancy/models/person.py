@@ -16,7 +16,7 @@ class PeopleManager(BaseUserManager["Person"]):
         return self.get(email=username)
 
 
-class Person(AbstractBaseUser):
+class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # django-otp's devices
     """Someone who signs in. A platform role is theirs; tenant roles are their memberships'."""
 
     class PlatformRole(models.TextChoices):
@@ -32,6 +32,11 @@ class Person(AbstractBaseUser):
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    last_sign_in_at = models.DateTimeField(null=True)
+
+    last_login = None  # Django would write it by a signal, unrecorded
+    second_factor = False
+    """Whether this browser proved one (portal.tenancy.signing_in.middleware). Not of the row."""
 
     objects = PeopleManager()
     USERNAME_FIELD = "email"
@@ -42,6 +47,23 @@ class Person(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_verified(self) -> bool:
+        """What django-otp's admin site asks."""
+        return self.second_factor
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin is theirs to see; what they may do there, the verbs decide."""
+        return bool(self.platform_role)
+
+    def has_perm(self, permission: str, obj: object = None) -> bool:
+        """Django's admin asks; it only ever shows rows (portal.admin_site)."""
+        return self.is_active and self.is_staff and permission.partition(".")[2].startswith("view_")
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """The same, for an app's list of models."""
+        return self.is_active and self.is_staff
 
 
 class Membership(models.Model):

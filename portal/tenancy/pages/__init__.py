@@ -1,0 +1,1 @@
+"""Pages: their base, their forms and lists, and those of sign-in, tenants, people and gateways."""

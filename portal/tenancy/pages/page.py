@@ -1,0 +1,94 @@
+"""The base of every page: who asks, may they see it, and everything read in one scope.
+
+A page reads and renders inside the platform's scope: a query that a template makes sees what the
+view saw. A POST calls one verb, outside of any scope, and answers with a redirect; a page that
+shows a secret answers the POST itself (portal.tenancy.pages.once).
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views import View
+
+from portal.core.error_pages import refusal_page
+from portal.core.refusals import Refusal
+from portal.tenancy.actors import Actor
+from portal.tenancy.permission import require
+from portal.tenancy.scope import platform_scope
+from portal.tenancy.signing_in.browser import actor_of
+
+WHY: Final = "the admin's pages show every tenant"
+
+
+class Page(View):
+    """One page of the admin. Subclasses say what it needs, its template and its context."""
+
+    http_method_names = ["get", "head", "post"]
+    namespace: ClassVar[str] = "admin"
+    needs: ClassVar[str] = ""
+    """The action (portal.tenancy.roles) without which the page is FORBIDDEN."""
+    template: ClassVar[str] = ""
+    section: ClassVar[str] = ""
+    """The URL name of the navigation's entry that this page belongs to."""
+
+    actor: Actor
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Sign in first; then whatever is refused is a page that says so."""
+        if not (request.user.is_authenticated and request.user.is_verified()):
+            return self.sign_in_first(request)
+        self.actor = actor_of(request)
+        try:
+            require(self.actor, self.needs)
+            return super().dispatch(request, *args, **kwargs)
+        except Refusal as refusal:
+            return refusal_page(request, refusal)
+
+    def sign_in_first(self, request: HttpRequest) -> HttpResponse:
+        """To the sign-in page, and from there back here if this was only looked at."""
+        address = resolve_url("admin:login")
+        if request.method in ("GET", "HEAD"):
+            address += f"?next={quote(request.get_full_path(), safe='/')}"
+        return HttpResponseRedirect(address)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the page."""
+        return self.show()
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refused unless the page has a form."""
+        refused: HttpResponse = self.http_method_not_allowed(request)
+        return refused
+
+    def context(self) -> dict[str, Any]:
+        """What the template shows, read inside the scope."""
+        return {}
+
+    def show(
+        self, context: Mapping[str, Any] | None = None, *, status: int = 200, template: str = ""
+    ) -> HttpResponse:
+        """The page, whole. `context` is added to the page's own."""
+        with platform_scope(WHY):
+            told = {"page": self, "actor": self.actor, **self.context(), **(context or {})}
+            response = TemplateResponse(
+                self.request, template or self.template, told, status=status
+            )
+            response.render()
+        return response
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of another page here, by its name."""
+        return reverse(f"{self.namespace}:{name}", args=args)
+
+    def to(self, name: str, *args: Any) -> HttpResponse:
+        """Go on to another page, after a POST."""
+        return HttpResponseRedirect(self.url(name, *args))
+
+    def may(self, action: str) -> bool:
+        """Whether the actor may do `action`: what they may not is not offered."""
+        return self.actor.may(action)
