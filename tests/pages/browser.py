@@ -20,7 +20,7 @@ BACKEND = "portal.tenancy.signing_in.backend.People"
 
 def staff(name: str, role: str) -> Person:
     """Someone with a platform role."""
-    email = f"{name}-{base62(8)}@example.com".lower()
+    email = f"{name.split()[0]}-{base62(8)}@example.com".lower()
     return create_person(actor=OPERATOR, email=email, name=name, platform_role=role)
 
 

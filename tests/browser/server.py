@@ -1,0 +1,44 @@
+"""The whole portal as a process, as `make run` starts it, on this worker's database."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from tests.plugin import ROOT
+from tests.processes import free_port
+
+
+class Portal:
+    """`python -m portal.serve --role all`."""
+
+    def __init__(self, **environment: str) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "portal.serve", "--role", "all", "--port", str(self.port)],
+            cwd=ROOT, env={**os.environ, "BASE_URL": self.base, **environment}, stderr=self.output,
+        )  # fmt: skip
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.base}/readyz", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"the portal is not ready: {self.log()[-2000:]}")
+
+    def log(self) -> str:
+        """What it has logged."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
+
+    def stop(self) -> None:
+        """End it and wait."""
+        self.process.terminate()
+        self.process.wait(15)
+        self.output.close()
