@@ -9,9 +9,12 @@ class KeysConfig(AppConfig):
     read_only = (
         "keys_decision", "keys_hourlyusage", "keys_quotawindow",
         "keys_secretuse", "keys_seen", "keys_unknownkeys", "keys_drainposition",
+        "keys_tenantusage", "keys_topkey",
     )  # fmt: skip
     check_functions = (
         "check_snapshots", "drain_apply", "drain_position", "drain_unknown",
         "quota_windows_open", "credential_upgrade",
     )  # fmt: skip
-    app_functions = ("decision_partitions_make", "decision_partitions_drop", "usage_forget")
+    app_functions = (
+        "decision_partitions_make", "decision_partitions_drop", "usage_forget", "top_keys_count",
+    )  # fmt: skip

@@ -84,3 +84,18 @@ MEANING: Final[dict[Code, str]] = {
     Code.CONCURRENCY_EXCEEDED: "Too many requests of this key are under way.",
     Code.STORE_UNAVAILABLE: "No decision could be made; never an allow.",
 }
+
+
+def kind(code: Code) -> str:
+    """What a refusal is about: `key`, `rule`, `consent` or `limit`; empty for OK."""
+    if code is Code.OK:
+        return ""
+    if code <= Code.KEY_EXPIRED:
+        return "key"
+    if code <= Code.MODEL_NOT_ALLOWED:
+        return "rule"
+    return "consent" if code <= Code.CONSENT_INVALIDATED else "limit"
+
+
+KIND: Final[dict[Code, str]] = {code: kind(code) for code in Code}
+"""Of each code, as charts stack and colour them (portal.core.charts)."""

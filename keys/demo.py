@@ -16,6 +16,7 @@ from keys.definitions import KeyDefinition, LimitDefinition
 from keys.issuing import issue_key
 from keys.models import ApiKey, Secret
 from portal.core import tokens
+from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor, system
 from portal.tenancy.apis import create_api, grant_api
 from portal.tenancy.definitions import RouteDefinition, ScopeDefinition
@@ -26,6 +27,7 @@ from portal.tenancy.models import Api, Gateway, ManagementToken, Membership, Per
 from portal.tenancy.people import create_person
 from portal.tenancy.roles import MANAGEMENT_SCOPES
 from portal.tenancy.scope import platform_scope
+from portal.tenancy.signing_in.inviting import invite_first
 from portal.tenancy.tenants import create_tenant
 
 T = TypeVar("T", bound=Model)
@@ -88,11 +90,20 @@ def prepare_demo(path: Path, base_url: str) -> Credentials:
     """
     held = _read(path)
     demo = {
-        "base_url": base_url, "setup_url": None, **_seed(ACME, held),
+        "base_url": base_url, "setup_url": _setup_url(base_url), **_seed(ACME, held),
         "subject": None, "purpose": None, "other": _seed(GLOBEX, held.get("other")),
     }  # fmt: skip
     _write(path, demo)
     return demo
+
+
+def _setup_url(base_url: str) -> str | None:
+    """A fresh link for the first administrator, until there is one: an older one dies."""
+    try:
+        issued = invite_first(actor=system("prepare"), base_url=base_url)
+    except Refusal:
+        return None
+    return issued.link.reveal()
 
 
 def _seed(cast: Cast, held: Any) -> Credentials:

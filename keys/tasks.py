@@ -5,6 +5,7 @@ from typing import Final
 from celery import shared_task
 from django.db import connection
 
+from keys.figures import TOP
 from portal.core import configuration
 
 BATCH: Final = 10_000
@@ -33,3 +34,11 @@ def forget_usage() -> int:
             if not gone:
                 return total
             total += gone
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def count_top_keys() -> int:
+    """Find the keys that are used and refused most, for the usage page; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT top_keys_count(%s)", [TOP])
+        return int(cursor.fetchone()[0])

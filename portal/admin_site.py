@@ -4,17 +4,45 @@ Every address below /admin/ is named here. Our pages come first; Django's, which
 found behind them by app and model.
 """
 
-from django.urls import URLPattern, URLResolver, path, register_converter
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, path, register_converter, reverse
 from django_otp.admin import OTPAdminSite
 
-from portal.overview import Overview
-from portal.tenancy.pages.tenants import Tenants
+from audit.pages import Ledger, LedgerEntry, LedgerExport
+from keys.pages.change import Change
+from keys.pages.decisions import Decisions, OneDecision
+from keys.pages.issue import NewKey
+from keys.pages.key import KeyPage
+from keys.pages.list import Keys
+from keys.pages.route_test import RouteTest
+from keys.pages.turn import Resume, Revoke, Suspend
+from keys.pages.usage import Usage
+from portal import records
+from portal.overview import Overview, OverviewCsv
+from portal.tenancy.pages import (
+    api,
+    api_routes,
+    api_scopes,
+    apis,
+    gateway,
+    gateway_edit,
+    gateways,
+    management_tokens,
+    members,
+    outbox,
+    people,
+    person,
+    security,
+    sign_in,
+    tenant,
+    tenants,
+)
 
 
 class ObjectId:
     """An id of ours in an address: it never looks like one of Django's app labels."""
 
-    regex = "[a-z]{3}_[0-9A-Za-z]{1,32}"
+    regex = "[a-z]{2,3}_[0-9A-Za-z]{1,32}"
 
     def to_python(self, value: str) -> str:
         return value
@@ -27,7 +55,83 @@ register_converter(ObjectId, "id")
 
 PAGES: list[URLPattern] = [
     path("", Overview.as_view(), name="index"),
-    path("tenants/", Tenants.as_view(), name="tenants"),
+    path("overview/csv/", OverviewCsv.as_view(), name="overview-csv"),
+    path("ledger/", Ledger.as_view(), name="ledger"),
+    path("ledger/export/", LedgerExport.as_view(), name="ledger-export"),
+    path("ledger/<uuid:id>/", LedgerEntry.as_view(), name="ledger-entry"),
+    path("records/", records.Records.as_view(), name="records"),
+    path("tenants/", tenants.Tenants.as_view(), name="tenants"),
+    # Not below tenants/: a tenant may be called anything.
+    path("new/tenant/", tenants.NewTenant.as_view(), name="tenant-new"),
+    path("tenants/<slug:slug>/", tenant.TenantPage.as_view(), name="tenant"),
+    path("tenants/<slug:slug>/suspend/", tenant.SuspendTenant.as_view(), name="tenant-suspend"),
+    path("tenants/<slug:slug>/resume/", tenant.ResumeTenant.as_view(), name="tenant-resume"),
+    path("tenants/<slug:slug>/members/new/", members.AddMember.as_view(), name="member-add"),
+    path(
+        "tenants/<slug:slug>/members/<id:id>/role/",
+        members.ChangeMember.as_view(),
+        name="member-change",
+    ),
+    path(
+        "tenants/<slug:slug>/members/<id:id>/disable/",
+        members.DisableMember.as_view(),
+        name="member-disable",
+    ),
+    path(
+        "tenants/<slug:slug>/members/<id:id>/enable/",
+        members.EnableMember.as_view(),
+        name="member-enable",
+    ),
+    path("people/", people.People.as_view(), name="people"),
+    path("new/person/", people.NewPerson.as_view(), name="person-new"),
+    path("people/<id:id>/", person.PersonPage.as_view(), name="person"),
+    path("people/<id:id>/role/", person.PersonRole.as_view(), name="person-role"),
+    path("people/<id:id>/invite/", person.InvitePerson.as_view(), name="person-invite"),
+    path("people/<id:id>/disable/", person.DisablePerson.as_view(), name="person-disable"),
+    path("people/<id:id>/enable/", person.EnablePerson.as_view(), name="person-enable"),
+    path("outbox/", outbox.Outbox.as_view(), name="outbox"),
+    path("outbox/<id:id>/", outbox.MailPage.as_view(), name="mail"),
+    path("keys/", Keys.as_view(), name="keys"),
+    path("keys/new/", NewKey.as_view(), name="key-new"),
+    path("keys/<id:id>/", KeyPage.as_view(), name="key"),
+    path("keys/<id:id>/edit/", Change.as_view(), name="key-edit"),
+    path("keys/<id:id>/suspend/", Suspend.as_view(), name="key-suspend"),
+    path("keys/<id:id>/resume/", Resume.as_view(), name="key-resume"),
+    path("keys/<id:id>/revoke/", Revoke.as_view(), name="key-revoke"),
+    path("apis/", apis.Apis.as_view(), name="apis"),
+    path("apis/new/", apis.NewApi.as_view(), name="api-new"),
+    path("apis/<id:id>/", api.ApiPage.as_view(), name="api"),
+    path("apis/<id:id>/scopes/", api_scopes.Scopes.as_view(), name="api-scopes"),
+    path("apis/<id:id>/routes/", api_routes.Routes.as_view(), name="api-routes"),
+    path("apis/<id:id>/try/", RouteTest.as_view(), name="api-try"),
+    path("apis/<id:id>/grant/", api.Grant.as_view(), name="api-grant"),
+    path("apis/<id:id>/withdraw/<id:tenant>/", api.Withdraw.as_view(), name="api-withdraw"),
+    path("gateways/", gateways.Gateways.as_view(), name="gateways"),
+    path("gateways/new/", gateway.NewGateway.as_view(), name="gateway-new"),
+    path("gateways/<id:id>/", gateway.GatewayPage.as_view(), name="gateway"),
+    path("gateways/<id:id>/edit/", gateway_edit.EditGateway.as_view(), name="gateway-edit"),
+    path("gateways/<id:id>/disable/", gateway.Disable.as_view(), name="gateway-disable"),
+    path("tenants/<slug:slug>/tokens/", management_tokens.Tokens.as_view(), name="tokens"),
+    path("tenants/<slug:slug>/tokens/new/", management_tokens.NewToken.as_view(), name="token-new"),
+    path(
+        "tenants/<slug:slug>/tokens/<id:id>/revoke/",
+        management_tokens.RevokeToken.as_view(),
+        name="token-revoke",
+    ),
+    path("decisions/", Decisions.as_view(), name="decisions"),
+    path("decisions/<uuid:id>/", OneDecision.as_view(), name="decision"),
+    path("usage/", Usage.as_view(), name="usage"),
+    path("login/", sign_in.SignIn.as_view(), name="login"),
+    path("login/code/", sign_in.SecondStep.as_view(), name="login-code"),
+    path("login/recovery/", sign_in.RecoveryStep.as_view(), name="login-recovery"),
+    path("logout/", sign_in.SignOut.as_view(), name="logout"),
+    path("security/", security.Security.as_view(), name="security"),
+    path("security/password/", security.ChangePassword.as_view(), name="security-password"),
+    path("security/codes/", security.RecoveryCodes.as_view(), name="security-codes"),
+    path("security/app/", security.ChangeApp.as_view(), name="security-app"),
+    path("security/sessions/", security.EndOthers.as_view(), name="security-sessions"),
+    # Django's own would write the password unrecorded, without a code.
+    path("password_change/", security.ChangePassword.as_view(), name="password_change"),
 ]
 
 
@@ -43,5 +147,12 @@ class AdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no types
         """Ours first."""
         return [*PAGES, *super().get_urls()]
 
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: object = None
+    ) -> HttpResponse:
+        """One list of all tables; Django would have one an app."""
+        return HttpResponseRedirect(reverse("admin:records"))
+
 
 site = AdminSite(name="admin")
+records.register(site)

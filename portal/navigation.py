@@ -20,7 +20,14 @@ GROUPS: Final = (
             ("apis", "APIs and scopes", "apis:read"),
         ),
     ),
-    ("Record", (("ledger", "Ledger", "audit:read"), ("outbox", "Outbox", "mail:read"))),
+    (
+        "Record",
+        (
+            ("ledger", "Ledger", "audit:read"),
+            ("outbox", "Outbox", "mail:read"),
+            ("records", "Records", "tenants:read"),
+        ),
+    ),
     ("Platform", (("tenants", "Tenants", "tenants:read"), ("people", "People", "people:read"))),
 )
 """(title, ((URL name, words, action that it needs), …)), in order."""

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 
+from audit import api as audit_api
 from keys.api import check_path, components
 
 
@@ -29,7 +30,9 @@ def add_check_path(
 ) -> dict[str, Any]:
     """drf-spectacular's hook: add what it can't see, the check path and the shared shapes."""
     found = result.setdefault("components", {})
-    found.setdefault("schemas", {}).update(components.COMPONENTS | check_path.COMPONENTS)
+    found.setdefault("schemas", {}).update(
+        components.COMPONENTS | audit_api.COMPONENTS | check_path.COMPONENTS
+    )
     found.setdefault("securitySchemes", {}).update(check_path.SECURITY)
     result["paths"] = {**check_path.PATHS, **result["paths"]}
     return result

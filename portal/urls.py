@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from audit.api import AuditEvents
 from keys.api import exposure  # noqa: F401 - it knows API keys and gateway tokens by sight
 from keys.api.acts import Resume, Revoke, Suspend
 from keys.api.keys import Keys, OneKey
@@ -10,6 +11,7 @@ from keys.api.usage import Usage
 from portal import front
 from portal.admin_site import site
 from portal.core import health
+from portal.tenancy.pages.set_up import SetUp
 
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
 TENANT = "v1/tenants/<str:tenant>"
@@ -17,6 +19,7 @@ TENANT = "v1/tenants/<str:tenant>"
 urlpatterns = [
     path("", front.home, name="home"),
     path("admin/", site.urls),
+    path("setup/<str:token>", SetUp.as_view(), name="setup"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
@@ -30,6 +33,7 @@ urlpatterns = [
     path(f"{TENANT}/limits", Limits.as_view(), name="limits"),
     path(f"{TENANT}/limits/<str:id>", OneLimit.as_view(), name="limit"),
     path(f"{TENANT}/usage", Usage.as_view(), name="usage"),
+    path(f"{TENANT}/audit/events", AuditEvents.as_view(), name="audit-events"),
 ]
 
 handler400 = "portal.core.error_pages.bad_request"

@@ -42,6 +42,38 @@ class RolledUp(Data):
     digest: str
 
 
+class Until(Data):
+    """A link to set up a sign-in, and when it ends."""
+
+    until: str
+
+
+class Factor(Data):
+    """What a sign-in was proved with or failed at: `password`, `six-digit code`, …"""
+
+    factor: str
+
+
+class Left(Data):
+    """Recovery codes that were not used yet."""
+
+    left: int
+
+
+class Ended(Data):
+    """How many sessions of a person ended."""
+
+    ended: int
+
+
+class Exported(Data):
+    """A copy of entries that left: in which format, how many, and what they were filtered by."""
+
+    format: str
+    entries: int
+    filter: str
+
+
 @unique
 class Event(Enum):
     """`noun.verb`, the sentence, the type of its data if it has any, and its retention."""
@@ -58,12 +90,35 @@ class Event(Enum):
     PERSON_CREATED = ("person.created", "{actor} created {target}")
     PERSON_DISABLED = ("person.disabled", "{actor} disabled {target}")
     PERSON_ENABLED = ("person.enabled", "{actor} enabled {target}")
+    PERSON_ROLE_CHANGED = ("person.role_changed", "{actor} changed the platform role of {target}")
+    PERSON_INVITED = ("person.invited", "{actor} invited {target}", Until)
+    PERSON_SET_UP = ("person.set_up", "{actor} set up their sign-in")
+    SETUP_LINK_MADE = ("setup_link.made", "{actor} made the {target}", Until)
+    PASSWORD_CHANGED = ("password.changed", "{actor} changed their password")
+    SECOND_FACTOR_CHANGED = ("second_factor.changed", "{actor} set up another authenticator app")
+    RECOVERY_CODES_MADE = ("recovery_codes.made", "{actor} made new recovery codes")
+    RECOVERY_CODE_USED = (
+        "recovery_code.used", "{actor} used a recovery code; {left} are left", Left,
+    )  # fmt: skip
+    SESSIONS_ENDED = ("sessions.ended", "{actor} ended {ended} other sessions of theirs", Ended)
+    LOGIN_SUCCEEDED = (
+        "login.succeeded", "{actor} signed in with password and {factor}", Factor, "access",
+    )  # fmt: skip
+    LOGIN_FAILED = (
+        "login.failed", "a sign-in as {target} failed at the {factor}", Factor, "access",
+    )  # fmt: skip
+    LOGIN_THROTTLED = (
+        "login.throttled", "sign-ins as {target} have to wait: too many failed", None, "access",
+    )  # fmt: skip
+    LOGIN_ENDED = ("login.ended", "{actor} signed out", None, "access")
     MEMBERSHIP_CREATED = ("membership.created", "{actor} created {target}")
     MEMBERSHIP_CHANGED = ("membership.changed", "{actor} changed {target}")
+    MEMBERSHIP_ENABLED = ("membership.enabled", "{actor} enabled {target}")
     MEMBERSHIP_DISABLED = ("membership.disabled", "{actor} disabled {target}")
     API_CREATED = ("api.created", "{actor} created {target}")
     API_CHANGED = ("api.changed", "{actor} changed {target}")
     API_GRANTED = ("api.granted", "{actor} granted {target} to the tenant")
+    API_WITHDRAWN = ("api.withdrawn", "{actor} withdrew {target} from the tenant")
     GATEWAY_CREATED = ("gateway.created", "{actor} created {target}")
     GATEWAY_CHANGED = ("gateway.changed", "{actor} changed {target}")
     GATEWAY_DISABLED = ("gateway.disabled", "{actor} disabled {target}")
@@ -79,9 +134,13 @@ class Event(Enum):
         "credential.exposed", "{target}, a {credential}, was sent in a query string",
         Presented, "access",
     )  # fmt: skip
+    MAIL_READ = ("mail.read", "{actor} read {target}", None, "access")
     DRAIN_RESTORED = (
         "drain.restored", "Redis lost its memory: {counters} counters of {target} were restored",
         Restored, "system",
+    )  # fmt: skip
+    LEDGER_EXPORTED = (
+        "ledger.exported", "{actor} exported {entries} entries of {target}", Exported, "access",
     )  # fmt: skip
     USAGE_ROLLED_UP = (
         "usage.rolled_up", "{decisions} decisions of {target} in the hour {hour} were anchored",

@@ -46,6 +46,21 @@ class Entry(models.Model):
                     "entry_object": ["tenant_id", "object_id"],
                 }.items()
             ),
+            # The same over all tenants, for the platform's pages.
+            *(
+                models.Index(F(column), F("occurred_at").desc(), F("id").desc(), name=name)
+                for name, column in {
+                    "entry_any_type": "type",
+                    "entry_any_actor": "actor_id",
+                    "entry_any_object": "object_id",
+                }.items()
+            ),
+            models.Index(
+                F("occurred_at").desc(),
+                F("id").desc(),
+                name="entry_denied",
+                condition=~Q(outcome="success"),
+            ),
             models.Index(
                 fields=["request_id"], name="entry_request", condition=Q(request_id__isnull=False)
             ),

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit.ledger.models import Entry, Payload
 from audit.ledger.sentences import body_of, sentence
@@ -17,6 +17,7 @@ def entries(
     actor: str | None = None,
     target: str | None = None,
     request_id: str | None = None,
+    outcome: str | None = None,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
 ) -> QuerySet[Entry]:
@@ -27,10 +28,28 @@ def entries(
     """
     filters = {
         "tenant_id": tenant, "type": type, "actor_id": actor, "object_id": target,
-        "request_id": request_id, "occurred_at__gte": since, "occurred_at__lt": until,
+        "request_id": request_id, "outcome": outcome,
+        "occurred_at__gte": since, "occurred_at__lt": until,
     }  # fmt: skip
     wanted = {name: value for name, value in filters.items() if value is not None}
     return Entry.objects.filter(**wanted).select_related("payload").order_by("-occurred_at", "-id")
+
+
+def beyond(
+    rows: QuerySet[Entry], place: tuple[dt.datetime, str], *, newer: bool = False
+) -> QuerySet[Entry]:
+    """Those of `rows` that are older than the entry at `place`, or newer than it, nearest first."""
+    at, id = place
+    if newer:
+        rows = rows.filter(Q(occurred_at__gt=at) | Q(occurred_at=at, id__gt=id))
+        return rows.filter(occurred_at__gte=at).order_by("occurred_at", "id")
+    rows = rows.filter(Q(occurred_at__lt=at) | Q(occurred_at=at, id__lt=id))
+    return rows.filter(occurred_at__lte=at)  # said again, so that the index begins there
+
+
+def of_anything(id: str) -> Q:
+    """Entries that were done by, to or in the request of this id, or have it themselves."""
+    return Q(actor_id=id) | Q(object_id=id) | Q(request_id=id) | Q(id=id)
 
 
 def payload_of(entry: Entry) -> Payload | None:

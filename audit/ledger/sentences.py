@@ -1,7 +1,7 @@
 """An entry in words, also when its payload was erased."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit.ledger.events import BY_TYPE
 from audit.ledger.models import Entry, Payload
@@ -19,23 +19,36 @@ def body_of(payload: Payload | None) -> dict[str, Any]:
     return json.loads(payload.body) if payload is not None and payload.body is not None else {}
 
 
-def sentence(entry: Entry, payload: Payload | None) -> str:
-    """`Ada revoked key “billing”: leaked`; without the payload, ids stand for names.
+class Phrase(NamedTuple):
+    """An entry's sentence before it is put together: text of ours, and what is put into it."""
 
-    One line, plain text: whoever puts it in a page escapes it.
-    """
+    template: str
+    words: dict[str, Any]
+    """`actor`, `target` and the event's own; what was erased says so."""
+    rest: str
+    """The code and the reason, after the sentence."""
+
+
+def phrase(entry: Entry, payload: Payload | None) -> Phrase:
+    """The sentence's parts, for who marks them up. Without the payload, ids stand for names."""
     body = body_of(payload)
     words = _Words(body.get("data") or {})
     words["actor"] = body.get("actor") or f"{entry.actor_kind} {entry.actor_id}"
     words["target"] = _target(entry, body.get("target"))
     event = BY_TYPE.get(entry.type)
-    template = event.template if event else f"{{actor}}: {entry.type} {{target}}"
-    text = template.format_map(words)
-    if code := json.loads(entry.envelope)["reason"]:
-        text += f" ({code})"
-    if reason := body.get("reason"):
-        text += f": {reason}"
-    return " ".join(text.split())
+    unknown = f"{{actor}}: {entry.type.replace('{', '{{').replace('}', '}}')} {{target}}"
+    code, reason = json.loads(entry.envelope)["reason"], body.get("reason")
+    rest = (f" ({code})" if code else "") + (f": {reason}" if reason else "")
+    return Phrase(event.template if event else unknown, words, rest)
+
+
+def sentence(entry: Entry, payload: Payload | None) -> str:
+    """`Ada revoked key “billing”: leaked`; without the payload, ids stand for names.
+
+    One line, plain text: whoever puts it in a page escapes it.
+    """
+    told = phrase(entry, payload)
+    return " ".join((told.template.format_map(told.words) + told.rest).split())
 
 
 def _target(entry: Entry, label: str | None) -> str:

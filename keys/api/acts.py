@@ -7,8 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from keys.access import access_key
-from keys.api.components import ref
-from keys.api.described import IDEMPOTENCY_KEY, IDEMPOTENT, WRITING, described, object_id
 from keys.definitions import parse_reason
 from keys.governed import Changed
 from keys.models import ApiKey
@@ -18,9 +16,11 @@ from keys.suspension import resume_key, suspend_key
 from portal.core import versions
 from portal.core.models import Outbox
 from portal.core.outbox import Propagation
+from portal.tenancy.described import IDEMPOTENCY_KEY, IDEMPOTENT, WRITING, described, object_id
 from portal.tenancy.idempotency import once
 from portal.tenancy.preconditions import etag
 from portal.tenancy.rest import TenantView, replayed
+from portal.tenancy.schema import ref
 from portal.tenancy.scope import tenant_scope
 
 Verb = Callable[..., Changed]

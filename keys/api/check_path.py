@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from keys.api.components import MOMENT, Schema, listed, maybe, ref, shape, text
 from keys.codes import MEANING, Code
 from portal.core.problem_codes import CONTENT_TYPE, PROBLEMS
+from portal.tenancy.schema import MOMENT, Schema, listed, maybe, ref, shape, text
 
 AMOUNT: Final = {"type": "integer", "minimum": 0, "maximum": 10**12}
 CODES: Final = text(

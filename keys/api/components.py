@@ -4,54 +4,10 @@ What is taken is judged by keys/definitions.py; this says the same to readers an
 test holds real answers against it.
 """
 
-from typing import Any, Final
+from typing import Final
 
-Schema = dict[str, Any]
+from portal.tenancy.schema import MOMENT, Schema, a_page, listed, maybe, ref, shape, text
 
-
-def ref(name: str) -> Schema:
-    """A component by its name."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def text(description: str = "", *, most: int | None = None, **more: Any) -> Schema:
-    """A string."""
-    found: Schema = {"type": "string", **more}
-    if most is not None:
-        found["maxLength"] = most
-    if description:
-        found["description"] = description
-    return found
-
-
-def listed(items: Schema, description: str = "", *, most: int | None = None) -> Schema:
-    """An array."""
-    found: Schema = {"type": "array", "items": items}
-    if most is not None:
-        found["maxItems"] = most
-    if description:
-        found["description"] = description
-    return found
-
-
-def maybe(schema: Schema) -> Schema:
-    """The same, or null."""
-    return {**schema, "nullable": True}
-
-
-def shape(properties: Schema, *optional: str, description: str = "", closed: bool = True) -> Schema:
-    """An object; every member is there but the `optional` ones."""
-    found: Schema = {"type": "object", "properties": properties}
-    if required := [name for name in properties if name not in optional]:
-        found["required"] = required
-    if closed:
-        found["additionalProperties"] = False
-    if description:
-        found["description"] = description
-    return found
-
-
-MOMENT: Final = {"type": "string", "format": "date-time"}
 VERSION: Final = {"type": "integer", "minimum": 1, "description": "Raised by every change."}
 ENVIRONMENT: Final = text(enum=["live", "test"])
 STATE: Final = text(enum=["active", "pending", "suspended", "revoked", "leaked"])
@@ -161,13 +117,6 @@ PROPAGATION: Final = text(
     " `pending`: Redis can't be reached; it will hold as soon as it can.",
     enum=["complete", "pending"],
 )
-
-
-def a_page(of: Schema) -> Schema:
-    """A page of a list."""
-    following = maybe(text("The next page's `cursor`; null on the last page."))
-    return shape({"results": listed(of), "next": following})
-
 
 COMPONENTS: Final[Schema] = {
     "Limit": shape(LIMIT, "burst"),

@@ -7,8 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from keys.access import access_key
-from keys.api.components import ref
-from keys.api.described import (
+from keys.changing import change_key
+from keys.definitions import parse_key_patch, parse_new_key
+from keys.issuing import issue_key
+from keys.models import ApiKey
+from keys.representation import represent_key, represent_keys
+from portal.tenancy.described import (
     ALWAYS,
     CONDITIONAL,
     CURSOR,
@@ -22,15 +26,11 @@ from keys.api.described import (
     object_id,
     query,
 )
-from keys.changing import change_key
-from keys.definitions import parse_key_patch, parse_new_key
-from keys.issuing import issue_key
-from keys.models import ApiKey
-from keys.representation import represent_key, represent_keys
 from portal.tenancy.idempotency import once
 from portal.tenancy.listing import Cursors, choice, page
 from portal.tenancy.preconditions import etag
 from portal.tenancy.rest import PATCH_PARSERS, TenantView, replayed
+from portal.tenancy.schema import ref
 from portal.tenancy.scope import tenant_scope
 
 

@@ -6,8 +6,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from keys.access import access_limit
-from keys.api.components import ref
-from keys.api.described import (
+from keys.definitions import parse_limit_patch
+from keys.limits import change_shared_limit
+from keys.models import Limit
+from keys.representation import represent_limit
+from portal.tenancy.described import (
     CONDITIONAL,
     CURSOR,
     IF_MATCH,
@@ -18,13 +21,10 @@ from keys.api.described import (
     object_id,
     query,
 )
-from keys.definitions import parse_limit_patch
-from keys.limits import change_shared_limit
-from keys.models import Limit
-from keys.representation import represent_limit
 from portal.tenancy.listing import Cursors, choice, page
 from portal.tenancy.preconditions import etag
 from portal.tenancy.rest import PATCH_PARSERS, TenantView
+from portal.tenancy.schema import ref
 from portal.tenancy.scope import tenant_scope
 
 SHARED_BY = ("key", "tenant")

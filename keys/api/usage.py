@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from keys.api.components import MOMENT, ref
-from keys.api.described import described, query
 from keys.usage import DIMENSIONS, MOST, usage_of
+from portal.tenancy.described import described, query
 from portal.tenancy.listing import moment, refuse_parameter
 from portal.tenancy.rest import TenantView
+from portal.tenancy.schema import MOMENT, ref
 from portal.tenancy.scope import tenant_scope
 
 

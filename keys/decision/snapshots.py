@@ -6,6 +6,7 @@ carries the lease that it was read under (see decide.lua).
 
 from base64 import b64decode
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final, Generic, TypeVar
 
@@ -200,7 +201,8 @@ def counter(of: str, limit: LimitRow) -> str:
     return blake2b(identity.encode(), digest_size=12).hexdigest()
 
 
-def _packed(limits: list[LimitRow]) -> msgspec.Raw:
+def packed(limits: Sequence[LimitRow]) -> msgspec.Raw:
+    """Limits as decide.lua takes them."""
     flat: list[str | int] = []
     for limit in limits:
         flat += [
@@ -247,7 +249,7 @@ def key_snapshot(
         digest=b64decode(row.digest), pepper=row.pepper, ends=_share(_ends(row)),
         limits=_share(shapes),
         units=_share(frozenset({"requests", "tokens", *(x.unit for x in row.limits)})),
-        packed_limits=_packed(row.limits),
+        packed_limits=packed(row.limits),
         rendered=_rendered(row, tenant, api), lease=lease,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from keys.models.usage import (
     QuotaWindow,
     SecretUse,
     Seen,
+    TenantUsage,
     UnknownKeys,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Secret",
     "SecretUse",
     "Seen",
+    "TenantUsage",
     "UnknownKeys",
 ]

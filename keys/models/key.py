@@ -45,6 +45,13 @@ class ApiKey(models.Model):
         indexes = [
             models.Index(fields=["tenant", "created_at", "id"], name="key_list"),
             models.Index(fields=["owner"], name="key_owner"),
+            models.Index(fields=["tenant", "state"], name="key_by_state"),
+            models.Index(fields=["created_at", "id"], name="key_by_age"),
+            models.Index(fields=["name", "id"], name="key_by_name"),
+            models.Index(fields=["expires_at", "id"], name="key_by_end"),
+            models.Index(
+                fields=["expires_at"], condition=models.Q(state="active"), name="key_expiry"
+            ),
         ]
         constraints = [
             models.CheckConstraint(

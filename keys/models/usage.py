@@ -46,6 +46,21 @@ class HourlyUsage(models.Model):
         db_table = "keys_hourlyusage"
 
 
+class TenantUsage(models.Model):
+    """Decisions of one tenant with one Api in one hour by code; a trigger sums HourlyUsage."""
+
+    pk = models.CompositePrimaryKey("hour", "tenant_id", "api_id", "code")
+    hour = models.DateTimeField()
+    tenant_id = models.CharField(max_length=32)
+    api_id = models.CharField(max_length=32)
+    code = models.CharField(max_length=32)
+    decisions = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "keys_tenantusage"
+
+
 class QuotaWindow(models.Model):
     """Units granted by one calendar counter in one window: what survives Redis."""
 

@@ -24,6 +24,11 @@ class Bar(NamedTuple):
     width: str
     height: str
 
+    @property
+    def path(self) -> str:
+        """The same as a subpath, in few letters."""
+        return f"M{self.x} {self.y}h{self.width}v{self.height}h-{self.width}z"
+
 
 class Slot(NamedTuple):
     """One bar's figures: allowed, and denied by kind."""
@@ -47,6 +52,13 @@ class Chart:
     slots: Sequence[Slot]
 
     @property
+    def spark_paths(self) -> list[tuple[str, str]]:
+        """The sparkline as one path a class: a list has fifty of them."""
+        kinds = ("up", "down")
+        paths = {kind: "".join(b.path for b in self.spark if b.css == kind) for kind in kinds}
+        return [(kind, path) for kind, path in paths.items() if path]
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not (self.top or self.bottom)
@@ -65,7 +77,7 @@ def chart(slots: Sequence[Slot]) -> Chart:
         spark=[bar for i, slot in enumerate(slots) for bar in _spark(i, slot, top, bottom)],
         top=top,
         bottom=bottom,
-        labels=[slot.label for slot in slots[::every]],
+        labels=[slot.label for slot in (*slots[:-1:every], *slots[-1:])],
         slots=slots,
     )
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 T = TypeVar("T")
 
@@ -118,6 +119,21 @@ def _networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     return [ipaddress.ip_network(part) for part in _list(text)]
 
 
+def _smtp(text: str) -> SplitResult:
+    parts = urlsplit(text)
+    if parts.scheme not in ("smtp", "smtps", "smtp+plain") or not parts.hostname:
+        raise ValueError("say smtp://user:password@host:587, smtps:// or smtp+plain://")
+    _ = parts.port  # raises ValueError for what is no port
+    return parts
+
+
+def _mailbox(text: str) -> str:
+    name, _, domain = text.rpartition("@")
+    if not name or not domain or not text.isascii() or any(c in text for c in " \r\n<>"):
+        raise ValueError("say an address such as countersign@portal.example")
+    return text
+
+
 DATABASE_URL = Setting(
     "DATABASE_URL", str, "PostgreSQL as the application's role; unset: `make run` starts one.",
     secret=True, required=True,
@@ -162,6 +178,13 @@ SECURE = Setting(
 )
 DEBUG = Setting("DEBUG", _flag, "Django's debug pages; never in production.", False)
 DATA_DIR = Setting("DATA_DIR", Path, "Where `make run` keeps its data.", Path("var"))
+MAIL_URL = Setting[SplitResult | None](
+    "MAIL_URL", _smtp,
+    "SMTP server: smtp:// (STARTTLS, 587), smtps:// (465), smtp+plain:// (no TLS: on one machine"
+    " only); unset: mails stand on the outbox page.",
+    secret=True,
+)  # fmt: skip
+MAIL_FROM = Setting("MAIL_FROM", _mailbox, "The sender of mails.", "countersign@localhost")
 METRICS_TOKEN = Setting[str | None](
     "METRICS_TOKEN", str, "Bearer token of /metrics; unset: 404.", secret=True
 )

@@ -5,8 +5,10 @@ asks for the host's name: a malformed one is what some of these are about.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -15,6 +17,7 @@ from portal.core.problem_codes import PROBLEMS
 from portal.core.problems import RETRY_AFTER, problem_response
 from portal.core.refusals import Refusal
 
+TRIED_AGAIN: Final = (429, 500, 503)
 FOR_PROGRAMS: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 
 
@@ -77,6 +80,7 @@ def error_response(
         "status": status,
         "words": Words(title or words.title, sentence or words.sentence),
         "home": "/admin/" if request.path.startswith("/admin/") else "/",
+        "again": _again(request, status),
         "request_id": getattr(request, "request_id", ""),
     }
     response = HttpResponse(render_to_string("error.html", context), status=status)
@@ -85,9 +89,24 @@ def error_response(
     return response
 
 
+def not_allowed(request: HttpRequest, allowed: Sequence[str]) -> HttpResponse:
+    """METHOD_NOT_ALLOWED, with the header that says what is (RFC 9110, section 15.5.6)."""
+    response = error_response(request, "METHOD_NOT_ALLOWED")
+    response["Allow"] = ", ".join(allowed)
+    return response
+
+
+def _again(request: HttpRequest, status: int) -> str:
+    """Where "Try again" leads: only where that may help, and never to another host (`//host`)."""
+    helps = status in TRIED_AGAIN and request.method == "GET"
+    address = request.get_full_path()
+    return address if helps and not address.startswith("//") else ""
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler400."""
-    return error_response(request, "REQUEST_INVALID")
+    """handler400, of which a body that is too large is one."""
+    large = isinstance(exception, RequestDataTooBig)
+    return error_response(request, "BODY_TOO_LARGE" if large else "REQUEST_INVALID")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

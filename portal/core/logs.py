@@ -10,21 +10,27 @@ import structlog
 
 TOKEN: Final = re.compile(r"([a-z]{3,5}_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
 REDACTED: Final = r"\1_[redacted]"
+LINK: Final = re.compile(r"once-[0-9A-Za-z]{16,}")
+"""The token of a link that sets up a sign-in (portal.tenancy.signing_in.inviting)."""
+
+
+def _cut(text: str) -> str:
+    return LINK.sub("once-[redacted]", TOKEN.sub(REDACTED, text))
 
 
 def redact(value: Any) -> Any:
     """The value with every token's secret part replaced, however deep it stands."""
     if isinstance(value, str):
-        return TOKEN.sub(REDACTED, value)
+        return _cut(value)
     if isinstance(value, bytes):
-        return TOKEN.sub(REDACTED, value.decode(errors="replace"))
+        return _cut(value.decode(errors="replace"))
     if isinstance(value, dict):
         return {redact(k): redact(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
         return [redact(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return TOKEN.sub(REDACTED, repr(value))
+    return _cut(repr(value))
 
 
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -39,7 +45,7 @@ class _LastRedaction(logging.Formatter):
         self.inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        return TOKEN.sub(REDACTED, self.inner.format(record))
+        return _cut(self.inner.format(record))
 
 
 def configure_logs(level: str) -> None:

@@ -1,6 +1,8 @@
 """Apis come into being, change, and are granted to tenants."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,9 +24,16 @@ from portal.tenancy.definitions import (
     check_scopes,
 )
 from portal.tenancy.models import Api, ApiGrant, Gateway, GatewayTenant, Route, Scope, Tenant
-from portal.tenancy.permission import found, require, require_within, unless_taken
+from portal.tenancy.permission import (
+    attempt,
+    found,
+    platform_attempt,
+    require,
+    require_within,
+    unless_taken,
+)
 from portal.tenancy.tenants import checked_slug
-from portal.tenancy.texts import checked
+from portal.tenancy.texts import checked, checked_reason
 
 TAKEN = "The tenant has an Api of this slug."
 
@@ -38,6 +47,17 @@ def usable_apis(tenant_id: str) -> QuerySet[Api]:
     """The Apis that a tenant's keys may be for: its own and those granted to it."""
     granted = ApiGrant.objects.filter(tenant_id=tenant_id, withdrawn_at=None)
     return Api.objects.filter(Q(tenant_id=tenant_id) | Q(id__in=granted.values("api_id")))
+
+
+def usable_by(api: Api) -> QuerySet[Tenant]:
+    """The tenants whose keys may be for this Api."""
+    granted = ApiGrant.objects.filter(api=api, withdrawn_at=None)
+    return Tenant.objects.filter(Q(id=api.tenant_id) | Q(id__in=granted.values("tenant_id")))
+
+
+def definition_of(api: Api) -> str:
+    """A digest of an Api's scopes and routes: another one means that they were changed."""
+    return hashlib.sha256(json.dumps(_columns(api), sort_keys=True).encode()).hexdigest()
 
 
 def create_api(
@@ -54,7 +74,7 @@ def create_api(
     Refuses with CONFLICT when the slug is taken, also by an Api that was granted to the tenant:
     keys name their Api by it.
     """
-    _require(actor, tenant_id)
+    _require(actor, tenant_id, Target("api", "new", name))
     checked_slug(slug), checked(name, "/name")
     faults = Faults()
     check_scopes(faults, scopes)
@@ -77,18 +97,20 @@ def create_api(
 
 
 def change_scopes(
-    *, actor: Actor, api_id: str, tenant_id: str | None = None, scopes: Sequence[ScopeDefinition]
-) -> Propagation:
+    *, actor: Actor, api_id: str, tenant_id: str | None = None,
+    scopes: Sequence[ScopeDefinition], expected_definition: str | None = None,
+) -> Propagation:  # fmt: skip
     """Add scopes to an Api, and give those that it has a new risk or description.
 
     None is taken away: keys may hold it. `tenant_id` is the Api's own, None for the platform's.
+    `expected_definition` is the one that was read; another now standing is PRECONDITION_FAILED.
     """
-    _require(actor, tenant_id)
+    _require(actor, tenant_id, Target("api", api_id))
     faults = Faults()
     check_scopes(faults, scopes)
     faults.settle()
     with _change(tenant_id) as change:
-        api = _locked(tenant_id, api_id)
+        api = _locked(tenant_id, api_id, expected_definition)
         before = _columns(api)
         Scope.objects.bulk_create(
             [_scope(api, scope) for scope in scopes],
@@ -101,12 +123,16 @@ def change_scopes(
 
 
 def replace_routes(
-    *, actor: Actor, api_id: str, tenant_id: str | None = None, routes: Sequence[RouteDefinition]
-) -> Propagation:
-    """Give an Api these routes in place of all it has."""
-    _require(actor, tenant_id)
+    *, actor: Actor, api_id: str, tenant_id: str | None = None,
+    routes: Sequence[RouteDefinition], expected_definition: str | None = None,
+) -> Propagation:  # fmt: skip
+    """Give an Api these routes in place of all it has.
+
+    `expected_definition` is the one that was read; another now standing is PRECONDITION_FAILED.
+    """
+    _require(actor, tenant_id, Target("api", api_id))
     with _change(tenant_id) as change:
-        api = _locked(tenant_id, api_id)
+        api = _locked(tenant_id, api_id, expected_definition)
         faults = Faults()
         check_routes(faults, routes, set(api.scopes.values_list("name", flat=True)))
         faults.settle()
@@ -119,7 +145,7 @@ def replace_routes(
 
 def grant_api(*, actor: Actor, tenant_id: str, api_id: str) -> ApiGrant:
     """Let a tenant's keys be for a platform Api. Again: the same answer, no new event."""
-    require(actor, "apis:write")
+    _require(actor, None, Target("api", api_id))
     with platform_change("a platform Api is unseen by a tenant until it is granted"):
         tenant, api = found(Tenant.objects.all(), tenant_id), found(_of(None), api_id)
         if Api.objects.filter(tenant=tenant, slug=api.slug).exists():
@@ -131,9 +157,10 @@ def grant_api(*, actor: Actor, tenant_id: str, api_id: str) -> ApiGrant:
     return grant
 
 
-def withdraw_grant(*, actor: Actor, tenant_id: str, api_id: str) -> Propagation:
+def withdraw_grant(*, actor: Actor, tenant_id: str, api_id: str, reason: str) -> Propagation:
     """Take a platform Api back: no gateway of it answers for the tenant's keys any more."""
-    require(actor, "apis:write")
+    _require(actor, None, Target("api", api_id))
+    checked_reason(reason)
     with platform_change("gateways are the platform's") as change:
         tenant, api = found(Tenant.objects.all(), tenant_id), found(_of(None), api_id)
         grants = ApiGrant.objects.filter(tenant=tenant, api=api)
@@ -143,8 +170,8 @@ def withdraw_grant(*, actor: Actor, tenant_id: str, api_id: str) -> Propagation:
         list(Gateway.objects.select_for_update(no_key=True).filter(api=api).order_by("id"))
         if grants.filter(withdrawn_at=None).update(withdrawn_at=now()):
             record(
-                Event.API_CHANGED, actor=actor, tenant=tenant.id, target=target_of(api),
-                before={"granted": True}, after={"granted": False},
+                Event.API_WITHDRAWN, actor=actor, tenant=tenant.id, target=target_of(api),
+                reason=reason,
             )  # fmt: skip
         bindings = GatewayTenant.objects.filter(tenant=tenant, gateway__api=api)
         gateways = Gateway.objects.filter(
@@ -158,10 +185,15 @@ def withdraw_grant(*, actor: Actor, tenant_id: str, api_id: str) -> Propagation:
     return change.propagation
 
 
-def _require(actor: Actor, tenant_id: str | None) -> None:
+def _require(actor: Actor, tenant_id: str | None, target: Target) -> None:
     if tenant_id is not None:
         require_within(actor, tenant_id)
-    require(actor, "apis:write")
+    with (
+        platform_attempt(actor, "apis:write", target)
+        if tenant_id is None
+        else attempt(actor, tenant_id, "apis:write", target)
+    ):
+        require(actor, "apis:write")
 
 
 def _change(tenant_id: str | None) -> AbstractContextManager[Change]:
@@ -172,8 +204,11 @@ def _of(tenant_id: str | None) -> QuerySet[Api]:
     return Api.objects.filter(tenant_id=tenant_id)
 
 
-def _locked(tenant_id: str | None, api_id: str) -> Api:
-    return found(_of(tenant_id).select_for_update(no_key=True), api_id)
+def _locked(tenant_id: str | None, api_id: str, expected: str | None) -> Api:
+    api = found(_of(tenant_id).select_for_update(no_key=True), api_id)
+    if expected not in (None, definition_of(api)):
+        raise Refusal("PRECONDITION_FAILED")
+    return api
 
 
 def _scope(api: Api, scope: ScopeDefinition) -> Scope:
@@ -189,9 +224,11 @@ def _route(api: Api, route: RouteDefinition) -> Route:
 
 def _columns(api: Api) -> dict[str, Any]:
     """What the ledger compares."""
+    scopes = list(api.scopes.order_by("name"))
     routes = api.routes.order_by("method", "pattern")
     return {
-        "scopes": {scope.name: scope.risk for scope in api.scopes.order_by("name")},
+        "scopes": {scope.name: scope.risk for scope in scopes},
+        "descriptions": {scope.name: scope.description for scope in scopes if scope.description},
         "routes": [
             [r.method, r.pattern, r.scopes, r.default_purpose, r.consent_required] for r in routes
         ],
@@ -204,7 +241,5 @@ def _finish(actor: Actor, change: Change, api: Api, before: dict[str, Any]) -> N
         Event.API_CHANGED, actor=actor, tenant=api.tenant_id, target=target_of(api),
         before=before, after=_columns(api),
     )  # fmt: skip
-    granted = ApiGrant.objects.filter(api=api).order_by("tenant_id")
-    tenants: Iterable[str] = granted.values_list("tenant_id", flat=True)
-    for tenant_id in [api.tenant_id] if api.tenant_id else tenants:
-        change.bump_epoch(tenant_id)
+    granted = ApiGrant.objects.filter(api=api).values_list("tenant_id", flat=True)
+    change.bump_epochs([api.tenant_id] if api.tenant_id else granted)

@@ -15,10 +15,9 @@ from portal.core.refusals import Faults, Refusal
 from portal.core.tokens import SecretText
 from portal.core.versions import of_gateway
 from portal.tenancy.actors import Actor
-from portal.tenancy.apis import usable_apis
 from portal.tenancy.change import Change, platform_change
 from portal.tenancy.models import Api, ApiGrant, Gateway, GatewayTenant
-from portal.tenancy.permission import found, require
+from portal.tenancy.permission import found, platform_attempt, require
 from portal.tenancy.texts import checked_reason, fault_of_text
 
 ENVIRONMENTS: Final = frozenset({"live", "test"})
@@ -54,8 +53,8 @@ def create_gateway(
     `allowed_cidrs` are its own addresses, none: any. `declared_headers` are those that it sets
     itself on every request.
     """
-    require(actor, "gateways:write")
-    columns = _checked(
+    _require(actor, Target("gateway", "new", name))
+    columns = checked_columns(
         name=name, environments=environments, allowed_cidrs=allowed_cidrs,
         declared_headers=declared_headers,
     )  # fmt: skip
@@ -79,6 +78,7 @@ def change_gateway(
     *,
     actor: Actor,
     gateway_id: str,
+    expected_version: int | None = None,
     tenant_ids: Iterable[str] | None = None,
     name: str | None = None,
     environments: Sequence[str] | None = None,
@@ -87,15 +87,16 @@ def change_gateway(
 ) -> Propagation:
     """Change what is given; the rest stays.
 
-    Refuses with CONFLICT when the gateway is disabled.
+    `expected_version` is the one that was read; another now standing is PRECONDITION_FAILED. A
+    disabled gateway is CONFLICT.
     """
-    require(actor, "gateways:write")
-    columns = _checked(
+    _require(actor, Target("gateway", gateway_id))
+    columns = checked_columns(
         name=name, environments=environments, allowed_cidrs=allowed_cidrs,
         declared_headers=declared_headers,
     )  # fmt: skip
     with platform_change(WHY) as change:
-        gateway = _locked(gateway_id)
+        gateway = _locked(gateway_id, expected_version)
         if gateway.disabled_at is not None:
             raise Refusal("CONFLICT", "A disabled gateway stays as it is.")
         before, bound = _columns(gateway), _tenants(gateway)
@@ -116,7 +117,7 @@ def change_gateway(
 
 def disable_gateway(*, actor: Actor, gateway_id: str, reason: str) -> Propagation:
     """Refuse a gateway's credential for ever. Again: the same answer, no new event."""
-    require(actor, "gateways:write")
+    _require(actor, Target("gateway", gateway_id))
     checked_reason(reason)
     with platform_change(WHY) as change:
         gateway = _locked(gateway_id)
@@ -134,8 +135,16 @@ def disable_gateway(*, actor: Actor, gateway_id: str, reason: str) -> Propagatio
     return change.propagation
 
 
-def _locked(gateway_id: str) -> Gateway:
-    return found(Gateway.objects.select_for_update(no_key=True), gateway_id)
+def _require(actor: Actor, target: Target) -> None:
+    with platform_attempt(actor, "gateways:write", target):
+        require(actor, "gateways:write")
+
+
+def _locked(gateway_id: str, expected_version: int | None = None) -> Gateway:
+    gateway = found(Gateway.objects.select_for_update(no_key=True), gateway_id)
+    if expected_version not in (None, gateway.version):
+        raise Refusal("PRECONDITION_FAILED")
+    return gateway
 
 
 def _tenants(gateway: Gateway) -> list[str]:
@@ -144,20 +153,25 @@ def _tenants(gateway: Gateway) -> list[str]:
 
 def _publish(change: Change, gateway: Gateway, tenant_ids: Iterable[str]) -> None:
     change.bump(of_gateway(gateway.id), gateway.version)
-    for tenant_id in sorted(tenant_ids):
-        change.bump_epoch(tenant_id)
+    change.bump_epochs(tenant_ids)
+
+
+def fault_of_tenants(api: Api, tenant_ids: Sequence[str], *, lock: bool = False) -> Faults:
+    """Which of these tenants may not use `api`, by their place; `lock` holds the grants."""
+    grants = ApiGrant.objects.filter(api=api, tenant_id__in=tenant_ids).order_by("tenant_id")
+    rows = grants.select_for_update(no_key=True) if lock else grants
+    may = {api.tenant_id, *(grant.tenant_id for grant in rows if grant.withdrawn_at is None)}
+    faults = Faults()
+    for place, tenant_id in enumerate(tenant_ids):
+        if tenant_id not in may:
+            faults.add(f"/tenants/{place}", "This tenant may not use the gateway's Api.")
+    return faults
 
 
 def _bind(gateway: Gateway, tenant_ids: Iterable[str]) -> None:
-    faults = Faults()
     wanted = list(dict.fromkeys(tenant_ids))
     # Held until the commit: a grant that is withdrawn meanwhile finds the new bindings.
-    grants = ApiGrant.objects.filter(api_id=gateway.api_id, tenant_id__in=wanted)
-    list(grants.select_for_update(no_key=True).order_by("tenant_id"))
-    for place, tenant_id in enumerate(wanted):
-        if not usable_apis(tenant_id).filter(id=gateway.api_id).exists():
-            faults.add(f"/tenants/{place}", "This tenant may not use the gateway's Api.")
-    faults.settle()
+    fault_of_tenants(gateway.api, wanted, lock=True).settle()
     GatewayTenant.objects.bulk_create(
         GatewayTenant(gateway=gateway, tenant_id=tenant_id) for tenant_id in wanted
     )
@@ -172,14 +186,14 @@ def _columns(gateway: Gateway) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _checked(
+def checked_columns(
     *,
     name: str | None = None,
     environments: Sequence[str] | None = None,
     allowed_cidrs: Sequence[str] | None = None,
     declared_headers: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The columns that are given, in their stored form."""
+    """The columns that are given, in their stored form; raises Refusal for what can't be one."""
     faults = Faults()
     columns: dict[str, Any] = {
         "name": name,

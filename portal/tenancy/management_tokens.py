@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from audit.ledger.events import Event
 from audit.ledger.recording import record
@@ -14,9 +14,12 @@ from portal.core.tokens import SecretText
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import tenant_change
 from portal.tenancy.models import ManagementToken, Membership
-from portal.tenancy.permission import found, require_within
+from portal.tenancy.permission import attempt, found, require_within
 from portal.tenancy.roles import MANAGEMENT_SCOPES
 from portal.tenancy.texts import checked, checked_reason
+
+ACTION: Final = "tenants:write"
+"""What it takes to make or end someone else's token."""
 
 
 class IssuedToken(NamedTuple):
@@ -44,7 +47,9 @@ def create_management_token(
 
     For oneself, or by who may change tenants; a token never makes another.
     """
-    _require(actor, tenant_id, creator_id)
+    require_within(actor, tenant_id)
+    with attempt(actor, tenant_id, ACTION, Target("management_token", "new", name)):
+        _require(actor, creator_id)
     checked(name, "/name")
     wanted = sorted(set(scopes))
     if not set(wanted) <= MANAGEMENT_SCOPES:
@@ -75,9 +80,10 @@ def revoke_management_token(*, actor: Actor, tenant_id: str, token_id: str, reas
     """
     require_within(actor, tenant_id)
     checked_reason(reason)
-    with tenant_change(tenant_id):
+    aim = Target("management_token", token_id)
+    with attempt(actor, tenant_id, ACTION, aim), tenant_change(tenant_id):
         token = found(ManagementToken.objects.filter(tenant_id=tenant_id), token_id)
-        _require(actor, tenant_id, token.creator_id)
+        _require(actor, token.creator_id)
         living = ManagementToken.objects.filter(id=token.id, revoked_at=None)
         if living.update(revoked_at=now()):
             record(
@@ -87,8 +93,7 @@ def revoke_management_token(*, actor: Actor, tenant_id: str, token_id: str, reas
             )  # fmt: skip
 
 
-def _require(actor: Actor, tenant_id: str, creator_id: str) -> None:
-    require_within(actor, tenant_id)
+def _require(actor: Actor, creator_id: str) -> None:
     own = actor.membership_id == creator_id
-    if actor.kind == "service" or not (own or actor.may("tenants:write")):
+    if actor.kind == "service" or not (own or actor.may(ACTION)):
         raise Refusal("FORBIDDEN")

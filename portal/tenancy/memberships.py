@@ -10,7 +10,14 @@ from portal.core.refusals import Refusal, refuse
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import Change, platform_change, tenant_change
 from portal.tenancy.models import Membership, Person, Tenant
-from portal.tenancy.permission import found, require, require_within, unless_taken
+from portal.tenancy.permission import (
+    attempt,
+    found,
+    platform_attempt,
+    require,
+    require_within,
+    unless_taken,
+)
 from portal.tenancy.texts import checked_reason
 
 LAST_OWNER: Final = "A tenant keeps at least one active owner."
@@ -23,7 +30,8 @@ def target_of(membership: Membership) -> Target:
 
 def add_member(*, actor: Actor, tenant_id: str, person_id: str, role: str) -> Membership:
     """Make a person a member of a tenant. Refuses with CONFLICT when they are one already."""
-    require(actor, "tenants:write")
+    with platform_attempt(actor, "tenants:write", Target("tenant", tenant_id)):
+        require(actor, "tenants:write")
     _checked_role(role)
     with (
         unless_taken("This person is a member already."),
@@ -42,13 +50,21 @@ def add_member(*, actor: Actor, tenant_id: str, person_id: str, role: str) -> Me
     return membership
 
 
-def change_role(*, actor: Actor, tenant_id: str, membership_id: str, role: str) -> Membership:
-    """Give a member another role; their management tokens follow it at once."""
+def change_role(
+    *, actor: Actor, tenant_id: str, membership_id: str, role: str, expected_role: str | None = None
+) -> Membership:
+    """Give a member another role; their management tokens follow it at once.
+
+    `expected_role` is the one that was read; another now standing is PRECONDITION_FAILED. Refuses
+    with CONFLICT to take the role of the last active owner.
+    """
     _require(actor, tenant_id)
     _checked_role(role)
     with tenant_change(tenant_id) as change:
         membership = _locked(change, tenant_id, membership_id)
         before = {"role": membership.role}
+        if expected_role not in (None, membership.role):
+            raise Refusal("PRECONDITION_FAILED")
         if role != Membership.Role.OWNER:
             _refuse_last_owner(membership)
         if membership.role != role:
@@ -64,7 +80,10 @@ def change_role(*, actor: Actor, tenant_id: str, membership_id: str, role: str) 
 def disable_membership(
     *, actor: Actor, tenant_id: str, membership_id: str, reason: str
 ) -> Propagation:
-    """End what a person may do in a tenant: keys that they own are OWNER_DISABLED."""
+    """End what a person may do in a tenant: keys that they own are OWNER_DISABLED.
+
+    Refuses with CONFLICT for the last active owner. Again: the same answer, no new event.
+    """
     _require(actor, tenant_id)
     checked_reason(reason)
     with tenant_change(tenant_id) as change:
@@ -77,7 +96,7 @@ def disable_membership(
 def enable_membership(
     *, actor: Actor, tenant_id: str, membership_id: str, reason: str
 ) -> Propagation:
-    """Let a former member act again, in the role that they had."""
+    """Let a former member act again, in the role that they had. Again: no new event."""
     _require(actor, tenant_id)
     checked_reason(reason)
     with tenant_change(tenant_id) as change:
@@ -87,7 +106,8 @@ def enable_membership(
 
 def _require(actor: Actor, tenant_id: str) -> None:
     require_within(actor, tenant_id)
-    require(actor, "tenants:write")
+    with attempt(actor, tenant_id, "tenants:write", Target("tenant", tenant_id)):
+        require(actor, "tenants:write")
 
 
 def _checked_role(role: str) -> None:
@@ -106,9 +126,11 @@ def _locked(change: Change, tenant_id: str, membership_id: str) -> Membership:
 def _refuse_last_owner(membership: Membership) -> None:
     if membership.role != Membership.Role.OWNER or not membership.is_active:
         return
+    # Someone who is disabled everywhere keeps nothing going.
     others = Membership.objects.filter(
-        tenant_id=membership.tenant_id, role=Membership.Role.OWNER, is_active=True
-    ).exclude(id=membership.id)
+        tenant_id=membership.tenant_id, role=Membership.Role.OWNER, is_active=True,
+        person__is_active=True,
+    ).exclude(id=membership.id)  # fmt: skip
     if not others.exists():
         raise Refusal("CONFLICT", LAST_OWNER)
 
@@ -118,9 +140,8 @@ def _turn(actor: Actor, membership: Membership, active: bool, reason: str) -> No
         return
     membership.is_active = active
     membership.save(update_fields=["is_active"])
-    # Enabling has no event of its own: it is a change of the membership.
     record(
-        Event.MEMBERSHIP_CHANGED if active else Event.MEMBERSHIP_DISABLED, actor=actor,
+        Event.MEMBERSHIP_ENABLED if active else Event.MEMBERSHIP_DISABLED, actor=actor,
         tenant=membership.tenant_id, target=target_of(membership), reason=reason,
         before={"is_active": not active}, after={"is_active": active},
     )  # fmt: skip

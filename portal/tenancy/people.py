@@ -1,18 +1,20 @@
 """People come into being, are disabled and enabled. What they own follows them."""
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from typing import Final
 
 from audit.ledger.events import Event
 from audit.ledger.recording import record
 from audit.ledger.target import Target
 from portal.core.outbox import Propagation
-from portal.core.refusals import refuse
+from portal.core.refusals import Refusal, refuse
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change
-from portal.tenancy.models import Membership, Person
-from portal.tenancy.permission import found, require, unless_taken
-from portal.tenancy.texts import checked, checked_reason
+from portal.tenancy.models import Invitation, Membership, Person, Session
+from portal.tenancy.permission import found, platform_attempt, require, unless_taken
+from portal.tenancy.texts import checked, checked_reason, fault_of_email
+
+PEOPLE: Final = "people are the platform's"
+LAST_ADMIN: Final = "The platform keeps at least one active security admin."
 
 
 def target_of(person: Person) -> Target:
@@ -25,19 +27,19 @@ def create_person(*, actor: Actor, email: str, name: str, platform_role: str = "
 
     `email` is compared without regard to case. Refuses with CONFLICT when it is taken.
     """
-    require(actor, "tenants:write")
-    checked(name, "/name"), checked(email, "/email", 254)
+    with platform_attempt(actor, "tenants:write", Target("platform", "people")):
+        require(actor, "tenants:write")
+    checked(name, "/name")
+    if fault := fault_of_email(email):
+        refuse(fault, "/email")
     email = email.lower()
-    try:
-        validate_email(email)
-    except ValidationError:
-        refuse("A mail address is needed.", "/email")
     if platform_role not in Person.PlatformRole.values:
         refuse("There is no such role.", "/platform_role")
     person = Person(email=email, name=name, platform_role=platform_role)
     person.set_unusable_password()
-    with unless_taken("Someone has this address."), platform_change("people are the platform's"):
+    with unless_taken("Someone has this address."), platform_change(PEOPLE) as change:
         person.save(force_insert=True)
+        change.made = person.id
         record(
             Event.PERSON_CREATED, actor=actor, tenant=None, target=target_of(person),
             after={"email": email, "name": name, "platform_role": platform_role},
@@ -48,7 +50,8 @@ def create_person(*, actor: Actor, email: str, name: str, platform_role: str = "
 def disable_person(*, actor: Actor, person_id: str, reason: str) -> Propagation:
     """Stop a person in every tenant: their keys are OWNER_DISABLED, their tokens refused.
 
-    Again: the same answer, no new event.
+    Their sessions and open invitations end. Refuses with CONFLICT for the last active security
+    admin; the last owner of a tenant is none too many to stop. Again: no new event.
     """
     return _turn(actor, person_id, reason, False, Event.PERSON_DISABLED)
 
@@ -58,11 +61,62 @@ def enable_person(*, actor: Actor, person_id: str, reason: str) -> Propagation:
     return _turn(actor, person_id, reason, True, Event.PERSON_ENABLED)
 
 
+def change_platform_role(
+    *, actor: Actor, person_id: str, role: str, reason: str, expected_role: str | None = None
+) -> Person:
+    """Give a person another role on the platform, or with "" none. It holds from the next request.
+
+    `expected_role` is the one that was read; another now standing is PRECONDITION_FAILED. Refuses
+    with CONFLICT to take the role of the last active security admin.
+    """
+    with platform_attempt(actor, "tenants:write", Target("person", person_id)):
+        require(actor, "tenants:write")
+    if role not in Person.PlatformRole.values:
+        refuse("There is no such role.", "/role")
+    checked_reason(reason)
+    with platform_change(PEOPLE):
+        person = _locked(person_id)
+        before = person.platform_role
+        if expected_role not in (None, before):
+            raise Refusal("PRECONDITION_FAILED")
+        if role != before:
+            if role != Person.PlatformRole.SECURITY_ADMIN:
+                _refuse_last_admin(person)
+            person.platform_role = role
+            person.save(update_fields=["platform_role"])
+            record(
+                Event.PERSON_ROLE_CHANGED, actor=actor, tenant=None, target=target_of(person),
+                reason=reason, before={"platform_role": before}, after={"platform_role": role},
+            )  # fmt: skip
+    return person
+
+
+def _locked(person_id: str) -> Person:
+    """The person; with them every security admin's row, so that they are counted right."""
+    admins = Person.objects.filter(platform_role=Person.PlatformRole.SECURITY_ADMIN)
+    list(admins.select_for_update(no_key=True).order_by("id").values_list("id"))
+    return found(Person.objects.select_for_update(no_key=True), person_id)
+
+
+def _refuse_last_admin(person: Person) -> None:
+    role = Person.PlatformRole.SECURITY_ADMIN
+    if person.platform_role != role or not person.is_active:
+        return
+    others = Person.objects.filter(platform_role=role, is_active=True).exclude(id=person.id)
+    if not others.exists():
+        raise Refusal("CONFLICT", LAST_ADMIN)
+
+
 def _turn(actor: Actor, person_id: str, reason: str, active: bool, event: Event) -> Propagation:
-    require(actor, "tenants:write")
+    with platform_attempt(actor, "tenants:write", Target("person", person_id)):
+        require(actor, "tenants:write")
     checked_reason(reason)
     with platform_change("a person may belong to many tenants") as change:
-        person = found(Person.objects.all(), person_id)
+        person = _locked(person_id)
+        if not active:
+            _refuse_last_admin(person)
+            Session.objects.filter(person=person).delete()
+            Invitation.objects.filter(person=person, used_at=None).delete()
         if Person.objects.filter(id=person_id, is_active=not active).update(is_active=active):
             record(
                 event, actor=actor, tenant=None, target=target_of(person), reason=reason,

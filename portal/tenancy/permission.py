@@ -13,7 +13,7 @@ from audit.ledger.refusals import record_refusal
 from audit.ledger.target import Target
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
-from portal.tenancy.scope import tenant_scope
+from portal.tenancy.scope import platform_scope, tenant_scope
 
 ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
@@ -61,5 +61,19 @@ def attempt(actor: Actor, tenant_id: str, action: str, target: Target) -> Iterat
             with tenant_scope(tenant_id):
                 record_refusal(
                     actor=actor, tenant=tenant_id, target=target, action=action, code=refusal.code
+                )
+        raise
+
+
+@contextmanager
+def platform_attempt(actor: Actor, action: str, target: Target) -> Iterator[None]:
+    """The same for what belongs to no tenant."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.code in ("FORBIDDEN", "APPROVAL_REQUIRED"):
+            with platform_scope("a refused attempt on what belongs to no tenant"):
+                record_refusal(
+                    actor=actor, tenant=None, target=target, action=action, code=refusal.code
                 )
         raise

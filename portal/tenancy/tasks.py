@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.db import connection
 
+from portal.tenancy.mailing import deliver_waiting
 from portal.tenancy.scope import platform_scope
 
 
@@ -18,11 +19,27 @@ def forget_requests() -> int:
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def forget_sign_ins() -> int:
-    """Drop sessions past their end, and forms used two days ago; how many."""
+    """Drop sessions past their end, forms used two days ago, tries long ago; how many."""
     with platform_scope("sessions are people's, not tenants'"), connection.cursor() as cursor:
         cursor.execute(
             "WITH s AS (DELETE FROM tenancy_session WHERE expires_at < now() RETURNING 1),"
             " f AS (DELETE FROM tenancy_usedform WHERE used_at < now() - interval '2 days'"
-            " RETURNING 1) SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM f)"
+            " RETURNING 1), t AS (DELETE FROM tenancy_tries WHERE full_at < now() RETURNING 1)"
+            " SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM f)"
+            " + (SELECT count(*) FROM t)"
         )
         return int(cursor.fetchone()[0])
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def deliver_mails() -> int:
+    """Deliver the mails that wait; how many were tried."""
+    return deliver_waiting()
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def forget_mails() -> int:
+    """Drop mails of thirty days ago: their links ended long before; how many."""
+    with platform_scope("mails are the platform's"), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM core_mail WHERE created_at < now() - interval '30 days'")
+        return int(cursor.rowcount)

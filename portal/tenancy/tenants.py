@@ -11,7 +11,7 @@ from portal.core.refusals import refuse
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change
 from portal.tenancy.models import Tenant
-from portal.tenancy.permission import found, require, unless_taken
+from portal.tenancy.permission import found, platform_attempt, require, unless_taken
 from portal.tenancy.texts import checked, checked_reason
 
 SLUG: Final = re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
@@ -31,7 +31,8 @@ def target_of(tenant: Tenant) -> Target:
 
 def create_tenant(*, actor: Actor, slug: str, name: str) -> Tenant:
     """Make a tenant. Refuses with CONFLICT when the slug is taken."""
-    require(actor, "tenants:write")
+    with platform_attempt(actor, "tenants:write", Target("platform", "tenants")):
+        require(actor, "tenants:write")
     checked_slug(slug), checked(name, "/name")
     with unless_taken("This slug is taken."), platform_change("a new tenant") as change:
         tenant = Tenant.objects.create(slug=slug, name=name)
@@ -56,7 +57,8 @@ def resume_tenant(*, actor: Actor, tenant_id: str, reason: str) -> Propagation:
 def _turn(
     actor: Actor, tenant_id: str, reason: str, status: Tenant.Status, event: Event
 ) -> Propagation:
-    require(actor, "tenants:write")
+    with platform_attempt(actor, "tenants:write", Target("tenant", tenant_id)):
+        require(actor, "tenants:write")
     checked_reason(reason)
     with platform_change("a tenant's status is the platform's") as change:
         tenant = found(Tenant.objects.all(), tenant_id)

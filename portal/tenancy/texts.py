@@ -3,11 +3,16 @@
 import unicodedata
 from typing import Any, Final
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
 from audit.ledger.values import SECRET
 from portal.core.refusals import refuse
 
 NAME: Final = 128
 REASON: Final = 512
+EMAIL: Final = 254
+"""RFC 5321, section 4.5.3.1.3."""
 UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format (bidi among them), surrogates, line and paragraph ends."""
 
@@ -26,6 +31,17 @@ def fault_of_text(text: Any, most: int) -> str | None:
         return "Control, format and bidirectional characters are not taken."
     if SECRET.search(text) or SECRET.search(unicodedata.normalize("NFC", text)):
         return "This looks like a credential. It was not stored; if it is one, revoke it."
+    return None
+
+
+def fault_of_email(text: Any) -> str | None:
+    """What is wrong with a mail address; None if nothing is."""
+    if fault := fault_of_text(text, EMAIL):
+        return fault
+    try:
+        validate_email(text)
+    except ValidationError:
+        return "A mail address is needed."
     return None
 
 

@@ -1,11 +1,13 @@
 """The whole portal as a process, as `make run` starts it, on this worker's database."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from typing import Any
 
 from tests.plugin import ROOT
 from tests.processes import free_port
@@ -31,6 +33,15 @@ class Portal:
             except OSError:
                 time.sleep(0.05)
         raise AssertionError(f"the portal is not ready: {self.log()[-2000:]}")
+
+    def ask(self, gateway: str, key: str, *scopes: str) -> dict[str, Any]:
+        """A gateway's question about a key."""
+        body = json.dumps({"key": key, "scopes": scopes}).encode()
+        headers = {"Authorization": f"Bearer {gateway}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.base}/v1/keys/check", body, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            told: dict[str, Any] = json.load(answer)
+            return told
 
     def log(self) -> str:
         """What it has logged."""

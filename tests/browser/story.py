@@ -97,9 +97,9 @@ def people_and_keys() -> dict[str, Any]:
         grant_api(actor=admin, tenant_id=tenant.id, api_id=api.id)
         told["tenants"][slug] = tenant.id
         members = []
-        for place, person in enumerate(people):
-            email = f"{person.split()[0].lower()}@{slug}.example"
-            made = create_person(actor=admin, email=email, name=person)
+        for place, named in enumerate(people):
+            email = f"{named.split()[0].lower()}@{slug}.example"
+            made = create_person(actor=admin, email=email, name=named)
             role = "owner" if place == 0 else "developer"
             member = add_member(actor=admin, tenant_id=tenant.id, person_id=made.id, role=role)
             members.append((made, member, role))
@@ -108,6 +108,7 @@ def people_and_keys() -> dict[str, Any]:
             environments=["live", "test"],
         )  # fmt: skip
         told["gateways"][slug] = gateway.gateway.id
+        told.setdefault("gateway_tokens", {})[slug] = gateway.secret.reveal()
         for place, key in enumerate(KEYS[slug]):
             person, member, role = members[place % len(members)]
             actor = Actor(
@@ -132,7 +133,42 @@ def people_and_keys() -> dict[str, Any]:
                 reason = "Nobody answers for it."
                 suspend_key(actor=admin, key_id=issued.id, reason=reason)
     told["session"] = session_of(sol)
+    told["also"] = others(admin, told)
     return told
+
+
+def others(admin: Any, told: dict[str, Any]) -> list[str]:
+    """What is in another state than most, and the pages that only it leads to."""
+    from portal.tenancy.management_tokens import create_management_token
+    from portal.tenancy.memberships import add_member, disable_membership
+    from portal.tenancy.people import create_person, disable_person
+    from portal.tenancy.signing_in.inviting import invite_person
+    from portal.tenancy.tenants import create_tenant, suspend_tenant
+
+    reason = "They closed their account."
+    quiet = create_tenant(actor=admin, slug="contoso", name="Contoso")
+    suspend_tenant(actor=admin, tenant_id=quiet.id, reason=reason)
+    ira = create_person(
+        actor=admin, email="ira@countersign.example", name="Ira Bloom", platform_role="auditor"
+    )
+    invite_person(actor=admin, person_id=ira.id)
+    gone = create_person(actor=admin, email="kim@contoso.example", name="Kim Osei")
+    disable_person(actor=admin, person_id=gone.id, reason="Left.")
+    acme = told["tenants"]["acme"]
+    cleo = create_person(actor=admin, email="cleo@acme.example", name="Cleo Marsh")
+    left = add_member(actor=admin, tenant_id=acme, person_id=cleo.id, role="viewer")
+    disable_membership(actor=admin, tenant_id=acme, membership_id=left.id, reason="Moved.")
+    owner = add_member(actor=admin, tenant_id=acme, person_id=ira.id, role="developer")
+    token = create_management_token(
+        actor=admin, tenant_id=acme, creator_id=owner.id, name="deploy-bot", scopes=["keys:write"]
+    ).token  # fmt: skip
+    return [
+        f"/admin/keys/{told['keys']['legacy-crm']}/resume/",
+        "/admin/tenants/contoso/resume/",
+        f"/admin/tenants/acme/members/{left.id}/enable/",
+        f"/admin/tenants/acme/tokens/{token.id}/revoke/",
+        f"/admin/people/{gone.id}/enable/",
+    ]
 
 
 def usage(told: dict[str, Any]) -> None:

@@ -1,16 +1,54 @@
-"""The story's pages hold together: wide and narrow, light and dark."""
+"""Every page that links lead to holds together: wide and narrow, light and dark, on paper too."""
 
 import pytest
 
 from tests.browser.conftest import Open, Story
+from tests.browser.crawl import NOT_BY_LINK, crawl, name_of, names
+from tests.plugin import ROOT
+
+SHOTS = ROOT / "docs" / "screenshots"
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_page_holds_together(browse: Open, story: Story, phone: bool, dark: bool) -> None:
-    tab = browse(base=story.portal.base, session=story.told["session"], phone=phone, dark=dark)
-    for path in ("/admin/", "/admin/tenants/"):
-        answer = tab.page.goto(f"{tab.base}{path}")
-        assert answer is not None and answer.status == 200, path
-        assert tab.overflow() == [], path
+def test_no_page_has_a_serious_finding(browse: Open, story: Story, dark: bool) -> None:
+    tab = browse(base=story.portal.base, session=story.told["session"], dark=dark)
+    seen = set()
+    for path, status in crawl(tab, each=1, also=story.told["also"]):
+        seen.add(name_of(path))
+        assert status == 200, path
         assert tab.axe() == [], path
+    missing = names() - seen - set(NOT_BY_LINK)
+    assert not missing, f"no link leads to {missing}"
+
+
+@pytest.mark.timeout(400)
+def test_every_page_fits_a_phone(browse: Open, story: Story) -> None:
+    tab = browse(base=story.portal.base, session=story.told["session"], phone=True)
+    for path, _ in crawl(tab, each=1):
+        assert tab.overflow() == [], path
+
+
+def test_the_pictures_of_the_readme_are_of_today(browse: Open, story: Story) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    wide = browse(base=story.portal.base, session=story.told["session"])
+    dark = browse(base=story.portal.base, session=story.told["session"], dark=True)
+    phone = browse(base=story.portal.base, session=story.told["session"], phone=True)
+    key = story.told["keys"]["checkout-assistant"]
+    for name, tab, path in (
+        ("overview", wide, "/admin/"),
+        ("overview-dark", dark, "/admin/"),
+        ("keys", wide, "/admin/keys/?tenant=acme"),
+        ("keys-phone", phone, "/admin/keys/?tenant=acme"),
+        ("key", wide, f"/admin/keys/{key}/"),
+        ("ledger", wide, "/admin/ledger/"),
+    ):
+        tab.open(path)
+        tab.shot(SHOTS / f"{name}.png")
+    page = wide.open("/admin/keys/new/?tenant=acme")
+    page.get_by_label("Name", exact=True).first.fill("ledger-sync")
+    page.get_by_label("Owner").select_option(index=1)
+    page.get_by_label("chat:write").check()
+    page.get_by_role("button", name="Create key").click()
+    page.locator(".secret output").wait_for()
+    wide.shot(SHOTS / "created.png")

@@ -99,7 +99,7 @@ TAKEN: dict[str, tuple[Verb, str]] = {
     "a withdrawn route": (routes(ROUTES[1:]), "ROUTE_UNKNOWN"),
     "a withdrawn grant": (
         lambda cast, _: withdraw_grant(
-            actor=OPERATOR, tenant_id=cast.tenant.id, api_id=cast.api.id
+            actor=OPERATOR, tenant_id=cast.tenant.id, api_id=cast.api.id, reason="x"
         ), "KEY_UNKNOWN",
     ),
     "a gateway's tenant": (gateway(tenant_ids=[]), "KEY_UNKNOWN"),

@@ -128,7 +128,7 @@ def test_the_api_has_to_be_named_when_there_are_several(acme: Cast, globex: Cast
 
 def test_a_withdrawn_api_takes_no_more_keys_and_the_old_ones_are_still_seen(acme: Cast) -> None:
     key = acme.issue().key
-    withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id)
+    withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="moved")
     assert refused(acme).errors[0]["pointer"] == "/api"
     with tenant_scope(acme.tenant.id):
         assert represent_key(key)["api"] == acme.api.slug

@@ -1,17 +1,29 @@
 """What is protected, and who may ask about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portal.core import tokens
+from portal.core.ids import base62
 from portal.core.refusals import Refusal
-from portal.tenancy.apis import change_scopes, create_api, grant_api, replace_routes, withdraw_grant
+from portal.tenancy.apis import (
+    change_scopes,
+    create_api,
+    definition_of,
+    grant_api,
+    replace_routes,
+    withdraw_grant,
+)
 from portal.tenancy.definitions import RouteDefinition, ScopeDefinition
 from portal.tenancy.gateways import change_gateway, create_gateway, disable_gateway
-from portal.tenancy.models import Gateway, GatewayTenant
+from portal.tenancy.models import Api, Gateway, GatewayTenant, Tenant
 from portal.tenancy.scope import platform_scope
-from tests.cast import OPERATOR, Cast
+from portal.tenancy.tenants import create_tenant
+from tests.cast import OPERATOR, ROUTES, Cast
 from tests.keys.events import events_of
 from tests.processes import CheckServer
 from tests.tenancy.epochs import epoch_of
@@ -83,7 +95,7 @@ def test_granting_twice_is_recorded_once(acme: Cast) -> None:
 
 def test_a_withdrawn_api_s_gateways_answer_no_more_for_the_tenant(acme: Cast) -> None:
     before, version = epoch_of(acme), row(acme.gateway).version
-    withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id)
+    withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="moved")
     assert (epoch_of(acme), row(acme.gateway).version) == (before + 1, version + 1)
     with platform_scope("tests look at bindings"):
         assert not GatewayTenant.objects.filter(tenant=acme.tenant).exists()
@@ -92,7 +104,9 @@ def test_a_withdrawn_api_s_gateways_answer_no_more_for_the_tenant(acme: Cast) ->
 def test_a_withdrawn_api_is_withdrawn_at_once(acme: Cast, checker: CheckServer) -> None:
     secret = acme.issue().secret.reveal()
     assert checker.check(acme.gateway_token, secret)["code"] == "OK"
-    told = withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id)
+    told = withdraw_grant(
+        actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="moved"
+    )
     assert told == "complete"
     assert checker.check(acme.gateway_token, secret)["code"] == "KEY_UNKNOWN"
     grant_api(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id)
@@ -143,3 +157,62 @@ def test_a_tenants_people_change_neither(acme: Cast) -> None:
         change_gateway(actor=acme.owner, gateway_id=acme.gateway.id, allowed_cidrs=[])
     with pytest.raises(Refusal, match="FORBIDDEN"):
         change_scopes(actor=acme.owner, api_id=acme.api.id, scopes=[READ])
+
+
+def test_many_tenants_cost_no_more_statements(acme: Cast) -> None:
+    def statements(verb: Callable[[], object]) -> int:
+        with CaptureQueriesContext(connection) as told:
+            verb()
+        return len(told)
+
+    def verbs() -> tuple[int, int]:
+        ids = [acme.tenant.id, *(tenant.id for tenant in more)]
+        bind = partial(change_gateway, actor=OPERATOR, gateway_id=acme.gateway.id, tenant_ids=ids)
+        routes = partial(replace_routes, actor=OPERATOR, api_id=acme.api.id, routes=[])
+        return statements(bind), statements(routes)
+
+    def granted() -> Tenant:
+        slug = f"many-{base62(8).lower()}"
+        tenant = create_tenant(actor=OPERATOR, slug=slug, name="Many")
+        grant_api(actor=OPERATOR, tenant_id=tenant.id, api_id=acme.api.id)
+        return tenant
+
+    more = [granted()]
+    few = verbs()
+    more += [granted() for _ in range(8)]
+    assert verbs() == few
+    with platform_scope("tests look at epochs"):
+        epochs = Tenant.objects.filter(id__in=[tenant.id for tenant in more])
+        assert set(epochs.values_list("epoch", flat=True)) >= {3, 5}
+
+
+def test_a_gateway_is_changed_only_as_it_was_read(acme: Cast) -> None:
+    change = partial(change_gateway, actor=OPERATOR, gateway_id=acme.gateway.id)
+    change(expected_version=1, name="first")
+    with pytest.raises(Refusal, match="PRECONDITION_FAILED"):
+        change(expected_version=1, name="second")
+    assert row(acme.gateway).name == "first"
+
+
+def test_an_api_is_changed_only_as_it_was_read(acme: Cast) -> None:
+    with platform_scope("tests read an Api"):
+        read = definition_of(Api.objects.get(id=acme.api.id))
+    change = partial(
+        change_scopes, actor=OPERATOR, api_id=acme.api.id, expected_definition=read, scopes=[READ]
+    )
+    change()
+    with pytest.raises(Refusal, match="PRECONDITION_FAILED"):
+        change()
+    with pytest.raises(Refusal, match="PRECONDITION_FAILED"):
+        replace_routes(
+            actor=OPERATOR, api_id=acme.api.id, expected_definition=read, routes=ROUTES[:1]
+        )
+
+
+def test_refused_attempts_are_recorded(acme: Cast) -> None:
+    with pytest.raises(Refusal, match="FORBIDDEN"):
+        disable_gateway(actor=acme.owner, gateway_id=acme.gateway.id, reason="x")
+    with pytest.raises(Refusal, match="FORBIDDEN"):
+        withdraw_grant(actor=acme.owner, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="x")
+    for object_id in (acme.gateway.id, acme.api.id):
+        assert events_of(object_id)[-1] == "access.refused denied"

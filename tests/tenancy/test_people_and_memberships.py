@@ -62,7 +62,7 @@ def test_a_tenant_keeps_an_active_owner(acme: Cast) -> None:
     disable_membership(**at, membership_id=ada, reason="x")  # type: ignore[arg-type]  # a shorthand
     enable_membership(**at, membership_id=ada, reason="x")  # type: ignore[arg-type]  # a shorthand
     assert events_of(ada) == [
-        "membership.created success", "membership.disabled success", "membership.changed success",
+        "membership.created success", "membership.disabled success", "membership.enabled success",
     ]  # fmt: skip
 
 

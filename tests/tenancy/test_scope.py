@@ -27,10 +27,12 @@ WITHOUT_TENANT = {
     "tenancy_scope": "seen through its Api",
     "tenancy_route": "seen through its Api",
     "tenancy_gateway": "seen through a binding",
+    "core_mail": "people's, who may be in several tenants",
     "tenancy_session": "a person's, who may be in several tenants: the platform's",
     "tenancy_totp": "a person's",
     "tenancy_recoverycode": "a person's",
     "tenancy_invitation": "a person's to be",
+    "tenancy_tries": "digests of who tried to sign in",
     "keys_unknownkeys": "of no tenant: seen by the platform alone",
     "keys_drainposition": "of no tenant: seen by the platform alone",
 }
@@ -49,9 +51,15 @@ UNPROTECTED = {
 """Tables that hold nobody's rows."""
 
 PLATFORM_CALLERS = {
+    "audit/pages/export.py:export_entries",
     "keys/access.py:_tenant_of",
     "keys/demo.py:_held",
     "keys/demo.py:_one",
+    "keys/pages/issue.py:place",
+    "keys/pages/issue.py:show",
+    "keys/pages/list.py:get",
+    "portal/overview/page.py:get",
+    "portal/records/readonly.py:_within",
     "portal/tenancy/apis.py:_change",
     "portal/tenancy/apis.py:grant_api",
     "portal/tenancy/apis.py:withdraw_grant",
@@ -62,11 +70,30 @@ PLATFORM_CALLERS = {
     "portal/tenancy/gateways.py:disable_gateway",
     "portal/tenancy/management/commands/create_gateway.py:_api_id",
     "portal/tenancy/management/commands/disable_person.py:act",
+    "portal/tenancy/management/commands/setup_link.py:renewed",
     "portal/tenancy/management/verb.py:tenant_named",
     "portal/tenancy/memberships.py:add_member",
     "portal/tenancy/pages/page.py:show",
+    "portal/tenancy/pages/writing.py:seen",
     "portal/tenancy/people.py:_turn",
     "portal/tenancy/people.py:create_person",
+    "portal/tenancy/permission.py:platform_attempt",
+    "portal/tenancy/pages/set_up.py:invitation",
+    "portal/tenancy/signing_in/changing.py:change_app",
+    "portal/tenancy/signing_in/changing.py:change_password",
+    "portal/tenancy/signing_in/changing.py:end_other_sessions",
+    "portal/tenancy/signing_in/changing.py:renew_recovery_codes",
+    "portal/tenancy/signing_in/inviting.py:invite_first",
+    "portal/tenancy/signing_in/inviting.py:invite_person",
+    "portal/tenancy/signing_in/noting.py:_note",
+    "portal/tenancy/signing_in/setting_up.py:accept_invitation",
+    "portal/tenancy/signing_in/setting_up.py:set_up_first_administrator",
+    "portal/tenancy/signing_in/signing.py:sign_in",
+    "portal/tenancy/signing_in/signing.py:sign_out",
+    "portal/tenancy/mailing.py:deliver_waiting",
+    "portal/tenancy/mailing.py:read_mail",
+    "portal/tenancy/people.py:change_platform_role",
+    "portal/tenancy/tasks.py:forget_mails",
     "portal/tenancy/tasks.py:forget_requests",
     "portal/tenancy/tasks.py:forget_sign_ins",
     "portal/tenancy/tenants.py:_turn",
@@ -79,6 +106,7 @@ INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id, code, uni
     model, subject_ref, purpose)
     VALUES (%(id)s, %(tenant)s, now(), 'k', 'k', 'g', 'OK', '{}', '', '', '', '', '');
 INSERT INTO keys_hourlyusage VALUES (%(tenant)s, 'k', now(), 'OK', 1, '{}');
+INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);
 INSERT INTO keys_secretuse VALUES (%(id)s, %(tenant)s, 'k', now(), NULL);
 INSERT INTO keys_seen VALUES (%(id)s, 'scope', 'chat:write', %(tenant)s, now(), now())

@@ -4,7 +4,7 @@ from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
 from portal.tenancy.models.person import Membership, Person
-from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, UsedForm
+from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
 from portal.tenancy.models.tenant import Tenant
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "Session",
     "Tenant",
     "Totp",
+    "Tries",
     "UsedForm",
 ]

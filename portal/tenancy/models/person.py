@@ -44,6 +44,10 @@ class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # djang
 
     class Meta:
         verbose_name_plural = "people"
+        indexes = [
+            models.Index(fields=["name", "id"], name="person_by_name"),
+            models.Index(fields=["created_at", "id"], name="person_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.name

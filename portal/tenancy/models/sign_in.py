@@ -88,3 +88,14 @@ class UsedForm(models.Model):
 
     def __str__(self) -> str:
         return f"the form that made {self.made}"
+
+
+class Tries(models.Model):
+    """How often someone tried to sign in (portal.tenancy.signing_in.throttling)."""
+
+    bucket = models.BinaryField(primary_key=True)
+    full_at = models.DateTimeField(db_index=True)
+    """When all its tries are there again."""
+
+    def __str__(self) -> str:
+        return f"tries until {self.full_at}"

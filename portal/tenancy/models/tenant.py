@@ -25,6 +25,10 @@ class Tenant(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        indexes = [
+            models.Index(fields=["name", "id"], name="tenant_by_name"),
+            models.Index(fields=["created_at", "id"], name="tenant_by_age"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=["active", "suspended"]), name="tenant_status"

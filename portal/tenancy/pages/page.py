@@ -15,13 +15,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views import View
 
-from portal.core.error_pages import refusal_page
+from portal.core.error_pages import not_allowed, refusal_page
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
 from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
 
+NOTHING_YET: Final = "tenancy/sign_in_no_pages.html"
+"""For who is signed in and has no role here."""
 WHY: Final = "the admin's pages show every tenant"
 
 
@@ -43,6 +45,8 @@ class Page(View):
         if not (request.user.is_authenticated and request.user.is_verified()):
             return self.sign_in_first(request)
         self.actor = actor_of(request)
+        if not self.actor.actions:
+            return TemplateResponse(request, NOTHING_YET, status=403)
         try:
             require(self.actor, self.needs)
             return super().dispatch(request, *args, **kwargs)
@@ -62,8 +66,14 @@ class Page(View):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refused unless the page has a form."""
-        refused: HttpResponse = self.http_method_not_allowed(request)
-        return refused
+        return self.http_method_not_allowed(request)
+
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """405, as a page."""
+        form = ("POST",) if type(self).post is not Page.post else ()
+        return not_allowed(request, ("GET", "HEAD", *form))
 
     def context(self) -> dict[str, Any]:
         """What the template shows, read inside the scope."""

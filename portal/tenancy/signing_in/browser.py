@@ -1,18 +1,25 @@
-"""Who acts in a browser's request."""
+"""Who acts in a browser's request, and how a browser becomes somebody's."""
 
+import time
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
+from django.utils.crypto import constant_time_compare
 
 from portal.core.client_address import client_address
 from portal.tenancy.actors import Actor
 from portal.tenancy.models import Person
 from portal.tenancy.roles import PLATFORM_ACTIONS
+from portal.tenancy.signing_in.backend import person_by
 from portal.tenancy.signing_in.middleware import FACTORS
+
+AWAITED: Final = "signing_in"
+AWAITED_FOR: Final = 300
+"""Seconds between the password and the code."""
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -31,6 +38,14 @@ def remember(request: HttpRequest, person: Person, factors: Sequence[str]) -> No
     rotate_token(request)
 
 
+def visitor_of(request: HttpRequest) -> Actor:
+    """Someone who did not sign in, and may nothing."""
+    return Actor(
+        kind="user", id="unknown", label="someone who is not signed in",
+        request_id=getattr(request, "request_id", None), address=address_of(request),
+    )  # fmt: skip
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person, with the platform role that they have at this moment."""
     person = cast(Person, request.user)
@@ -40,3 +55,31 @@ def actor_of(request: HttpRequest) -> Actor:
         request_id=getattr(request, "request_id", None), address=address_of(request),
         actions=PLATFORM_ACTIONS[person.platform_role],
     )  # fmt: skip
+
+
+def await_second_factor(request: HttpRequest, person: Person, next: str) -> None:
+    """Put a session of nobody's in place of any other: it says whose password was right."""
+    request.session.flush()
+    request.session[AWAITED] = {
+        "person": person.pk, "proof": person.get_session_auth_hash(), "next": next,
+        "until": time.time() + AWAITED_FOR,
+    }  # fmt: skip
+    request.session.set_expiry(AWAITED_FOR)
+
+
+def awaited(request: HttpRequest) -> tuple[Person, str] | None:
+    """Whose password was right in this browser, less than five minutes ago, and where they go."""
+    held = request.session.get(AWAITED)
+    if not isinstance(held, dict) or held["until"] < time.time():
+        return None
+    person = person_by(id=held["person"])
+    if person is None or not person.is_active:
+        return None
+    same = constant_time_compare(held["proof"], person.get_session_auth_hash())
+    return (person, held["next"]) if same else None
+
+
+def signed_in(request: HttpRequest) -> Person | None:
+    """Who is signed in with both factors."""
+    user = request.user
+    return user if user.is_authenticated and user.is_verified() else None

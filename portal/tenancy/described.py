@@ -5,8 +5,8 @@ from typing import Any, Final, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from keys.api.components import Schema, ref
 from portal.core.problem_codes import CONTENT_TYPE, PROBLEMS
+from portal.tenancy.schema import Schema, ref
 
 F = TypeVar("F", bound=Callable[..., Any])
 

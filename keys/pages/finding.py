@@ -1,0 +1,209 @@
+"""What the list of keys is asked for: its search, its filters, and the rows that they leave."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, QueryDict
+
+from audit.ledger.values import SECRET
+from keys.models import ApiKey, Secret, SecretUse
+from keys.pages import standing
+from keys.pages.day import much_refused
+from portal.core import configuration
+from portal.core.clock import now
+from portal.core.logs import TOKEN
+from portal.tenancy.attempts import note_exposed
+from portal.tenancy.authentication import MOST_PROVED, provers
+from portal.tenancy.models import Membership, Tenant
+from portal.tenancy.pages.lists import COUNTED, Column, Filter, Listing
+
+State = ApiKey.State
+CHOOSABLE: Final = 50
+"""Tenants, or a tenant's owners, that a select offers; beyond, their name is typed."""
+SHOWN: Final = 25
+"""Keys of one page: a line of this list is long."""
+PASTED: Final = "pasted"
+"""Set in the address after a credential was taken out of it."""
+
+STATE: Final = Filter(
+    "state", "State",
+    [
+        ("", "Any state"), ("attention", "Needs attention"), ("active", "Active"),
+        ("expired", "Expired"), ("suspended", "Suspended"), ("revoked", "Revoked"),
+        ("leaked", "Leaked"), ("pending", "Pending"),
+    ],
+)  # fmt: skip
+ENVIRONMENT: Final = Filter(
+    "environment", "Environment", [("", "live and test"), ("live", "live"), ("test", "test")]
+)
+USED: Final = Filter(
+    "used", "Last used",
+    [("", "Any use"), ("idle", "Not for 30 days"), ("never", "Never used")],
+)  # fmt: skip
+EXPIRY: Final = Filter(
+    "expiry", "Expires",
+    [
+        ("", "Any expiry"), ("24h", "In 24 hours"), ("7d", "In 7 days"),
+        ("none", "No expiry"),
+    ],
+)  # fmt: skip
+SORTS: Final = (
+    Column("created", ["created_at", "id"]),
+    Column("name", ["name", "id"]),
+    Column("expires", ["expires_at", "id"]),
+)
+ELLIPSIS: Final = re.compile(r"(…|\.\.\.)$")
+KID: Final = re.compile(r"[0-9A-Za-z]{4,12}", re.ASCII)
+
+
+@dataclass
+class Sought(Listing):
+    """The list as it is asked for, with the tenant and the owners to choose from."""
+
+    tenant: Tenant | None = None
+    typed_tenant: bool = False
+    """Whether there are too many tenants for a select."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number = self.query.get("page", "1")
+        fine = number.isascii() and number.isdecimal()
+        self.page = max(1, min(int(number[:9]), COUNTED // self.size)) if fine else 1
+        if not self.query.get("sort"):
+            self.descending = True  # the newest first
+
+
+def holds_credential(text: str) -> bool:
+    """Whether a credential, or enough of one to matter, stands in `text`."""
+    return bool(SECRET.search(text) or SECRET.search(unicodedata.normalize("NFC", text)))
+
+
+def without_credentials(request: HttpRequest) -> str | None:
+    """The list's address without the credentials that stand in it; None if none does.
+
+    A real one is recorded as exposed: it is in the browser's history, and in logs on the way.
+    """
+    kept, found = QueryDict(mutable=True), False
+    for name, values in request.GET.lists():
+        if any(map(holds_credential, (name, *values))):
+            found = True
+            _record(request, " ".join((name, *values)))
+        else:
+            kept.setlist(name, values)
+    if not found:
+        return None
+    kept[PASTED] = "1"
+    return f"{request.path}?{kept.urlencode()}"
+
+
+def _record(request: Any, text: str) -> None:
+    for match in list(TOKEN.finditer(text))[:MOST_PROVED]:
+        for prove in provers:
+            if exposed := prove(match.group()):
+                note_exposed(exposed, request)
+                break
+
+
+def sought(query: QueryDict) -> Sought:
+    """Read the address. Inside the scope."""
+    query = query.copy()
+    query.pop(PASTED, None)
+    slug = query.get("tenant", "").replace("\0", "")
+    some = Tenant.objects.order_by("slug").values("id")[: CHOOSABLE + 1]
+    tenants = list(Tenant.objects.filter(Q(id__in=some) | Q(slug=slug)).order_by("slug"))
+    typed = len(tenants) > CHOOSABLE
+    if typed:
+        tenants = [each for each in tenants if each.slug == slug]
+    tenant = next((each for each in tenants if each.slug == slug), None)
+    owners = _owners(tenant, query.get("owner", ""))
+    listing = Sought(
+        query,
+        filters=[
+            Filter("tenant", "Tenant",
+                   [("", "Any tenant"), *((each.slug, each.name) for each in tenants)]),
+            STATE, ENVIRONMENT, *([owners] if owners else []), USED, EXPIRY,
+        ],
+        columns=SORTS,
+        searched="Name, id, owner, csk_live_7Kq2…",
+        typed_tenant=typed,
+        size=SHOWN,
+    )  # fmt: skip
+    listing.tenant = tenant
+    return listing
+
+
+def _owners(tenant: Tenant | None, asked: str) -> Filter | None:
+    """Owners to choose from: a small tenant's people, else the one who is asked for."""
+    rows = Membership.objects.select_related("person").order_by("person__name", "id")
+    found = list(rows.filter(tenant=tenant)[: CHOOSABLE + 1]) if tenant else []
+    if len(found) > CHOOSABLE or not tenant:
+        found = list(rows.filter(id=asked[:64])) if asked else []
+    if not (found or asked):
+        return None
+    return Filter("owner", "Owner", [("", "Any owner"), *((m.id, m.person.name) for m in found)])
+
+
+def chosen(listing: Sought) -> QuerySet[ApiKey]:
+    """The keys that search and filters leave."""
+    rows, picked = ApiKey.objects.all(), listing.chosen
+    if listing.tenant:
+        rows = rows.filter(tenant=listing.tenant)
+    if picked["environment"]:
+        rows = rows.filter(environment=picked["environment"])
+    if picked.get("owner"):
+        rows = rows.filter(owner_id=picked["owner"])
+    if listing.q:
+        rows = rows.filter(searched(listing.q))
+    for name, meaning in (("state", _state), ("used", _used), ("expiry", _expiry)):
+        if picked[name]:
+            rows = rows.filter(meaning(picked[name]))
+    return rows
+
+
+def searched(text: str) -> Q:
+    """What a search finds: `csk_live_7Kq2…` by its public id, else names, ids and owners."""
+    text = ELLIPSIS.sub("", text).strip()
+    shown = re.fullmatch(rf"{configuration.KEY_BRAND()}_(live|test)(?:_([0-9A-Za-z]*))?", text)
+    if shown:
+        environment, kid = shown.groups()
+        by_kid = Q(id__in=Secret.objects.filter(kid__startswith=kid).values("key")) if kid else Q()
+        return Q(environment=environment) & by_kid
+    owners = Membership.objects.filter(
+        Q(person__name__icontains=text) | Q(person__email__icontains=text) | Q(id=text)
+    )
+    found = Q(name__icontains=text) | Q(id=text) | Q(owner_id__in=owners.values("id"))
+    if KID.fullmatch(text):
+        found |= Q(id__in=Secret.objects.filter(kid__startswith=text).values("key"))
+    return found
+
+
+def _state(wanted: str) -> Q:
+    active = Q(state=State.ACTIVE)
+    if wanted == "attention":
+        refused = much_refused(share=standing.REFUSED, few=standing.FEW)
+        urgent = Q(expires_at__lt=now() + standing.SOON) | Q(id__in=refused)
+        return Q(state=State.LEAKED) | (active & urgent)
+    if wanted == "expired":
+        return active & Q(expires_at__lte=now())
+    if wanted == "active":
+        return active & (Q(expires_at=None) | Q(expires_at__gt=now()))
+    return Q(state=wanted)
+
+
+def _used(wanted: str) -> Q:
+    uses = SecretUse.objects.filter(key_id=OuterRef("id"))
+    if wanted == "never":
+        return ~Q(Exists(uses))
+    since = now() - standing.IDLE
+    lately = Q(Exists(uses.filter(last_used_at__gte=since)))
+    return Q(state=State.ACTIVE, created_at__lt=since) & ~lately
+
+
+def _expiry(wanted: str) -> Q:
+    if wanted == "none":
+        return Q(expires_at=None)
+    within = standing.DAY if wanted == "24h" else standing.SOON
+    return Q(state=State.ACTIVE, expires_at__gt=now(), expires_at__lt=now() + within)

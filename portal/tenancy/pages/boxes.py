@@ -1,0 +1,21 @@
+"""Check boxes: several values of one field, judged like everything else by the verb."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+
+class Ticked(forms.Field):
+    """The values of the boxes that were ticked, none of them required."""
+
+    def __init__(self, *, choices: Iterable[tuple[str, str]] = (), **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.CheckboxSelectMultiple(choices=list(choices)))
+        super().__init__(required=False, **kwargs)
+
+    def clean(self, value: Any) -> list[str]:
+        """All that were sent."""
+        ticked = [str(each) for each in value or []]
+        if any("\0" in each for each in ticked):
+            raise forms.ValidationError("Null characters are not allowed.")
+        return ticked

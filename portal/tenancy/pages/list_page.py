@@ -1,0 +1,85 @@
+"""A page with one list: its rows, its file, and no credential in its address."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from portal.tenancy.models import Tenant
+from portal.tenancy.pages.lists import Filter, Listing, csv_response
+from portal.tenancy.pages.page import Page
+from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
+from portal.tenancy.pages.writing import seen
+
+CHOOSABLE: Final = 50
+"""What a select offers; beyond, only what was asked for by name."""
+
+
+class ListPage(Page):
+    """Subclasses say what is asked for and which rows that leaves."""
+
+    file: ClassVar[str]
+    columns: ClassVar[Mapping[str, Callable[[Any], Any]]]
+    """Of the file: heading to value."""
+    noun: ClassVar[str]
+    writes: ClassVar[str]
+    """What it takes to make one."""
+    status = 200
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page, or with `format=csv` the file."""
+        if address := without_credentials(request):
+            return HttpResponseRedirect(address)
+        seen(lambda: self.find(**kwargs))
+        if request.GET.get("format") == "csv":
+            return seen(self.csv)
+        response = self.show()
+        response.status_code = self.status
+        return response
+
+    def find(self, **kwargs: Any) -> None:
+        """What the address is about; raises Refusal NOT_FOUND. Inside the scope."""
+
+    def listing(self) -> Listing:
+        """The address, read. Inside the scope."""
+        raise NotImplementedError
+
+    def chosen(self, listing: Listing) -> QuerySet[Any]:
+        """The rows that search and filters leave. Inside the scope."""
+        raise NotImplementedError
+
+    def exported(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows with what only the file tells."""
+        return rows
+
+    def any(self) -> bool:
+        """Whether there is anything at all, found or not. Inside the scope."""
+        raise NotImplementedError
+
+    def csv(self) -> HttpResponse:
+        """The file. Inside the scope."""
+        listing = self.listing()
+        rows = self.exported(self.chosen(listing).order_by(*listing.order()))
+        return csv_response(self.file, rows.iterator(chunk_size=2_000), self.columns)
+
+    def context(self) -> dict[str, Any]:
+        listing = self.listing()
+        if PASTED in self.request.GET:
+            listing.faults.insert(0, PASTED_WORDS)
+        self.status = listing.status
+        listing.take(self.chosen(listing))
+        return {
+            "list": listing, "noun": self.noun, "csv": listing.address(format="csv"),
+            "may_write": self.may(self.writes),
+            "any": bool(listing.rows) or listing.narrowed or self.any(),
+        }  # fmt: skip
+
+
+def tenant_filter(slug: str) -> tuple[Filter, Tenant | None]:
+    """A choice among the tenants, and the one of `slug`. Of many, only that one is offered."""
+    tenants = list(Tenant.objects.order_by("slug")[: CHOOSABLE + 1])
+    if len(tenants) > CHOOSABLE:
+        tenants = [] if "\0" in slug else list(Tenant.objects.filter(slug=slug))
+    choices = [("", "Any tenant"), *((each.slug, each.name) for each in tenants)]
+    return Filter("tenant", "Tenant", choices), next((t for t in tenants if t.slug == slug), None)

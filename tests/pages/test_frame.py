@@ -1,0 +1,147 @@
+"""The frame of every page: its headers, its navigation, its weight."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from portal.admin_site import PAGES
+from portal.core.middleware import CSP
+from portal.navigation import GROUPS
+from tests.cast import Cast
+from tests.pages.browser import Browser
+
+STRICT = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+FILES = ("/static/countersign.css", "/static/countersign.js", "/static/logo.svg")
+FIRST_LOAD = 100 * 1024
+
+
+def addresses() -> Iterator[str]:
+    """Every page that needs no id."""
+    for page in PAGES:
+        try:
+            yield reverse(f"admin:{page.name}")
+        except NoReverseMatch:
+            continue
+
+
+def read(answer: Any) -> Any:
+    """The answer with its whole body, also where it was a file."""
+    body = b"".join(answer) if answer.streaming else answer.content
+    answer.close()
+    answer.body = body
+    return answer
+
+
+def missing(headers: Any) -> dict[str, str]:
+    """What of the strict headers an answer lacks."""
+    told = {name.lower(): value for name, value in headers.items()}
+    return {name: value for name, value in STRICT.items() if told.get(name) != value}
+
+
+@pytest.mark.parametrize("path", sorted(set(addresses())))
+def test_every_page_has_the_strict_headers_and_nothing_inline(
+    sol: Browser, acme: Cast, path: str
+) -> None:
+    page = sol.get(path)
+    assert page.status in (200, 302), page.status
+    assert missing(page.headers) == {}
+    assert "no-store" in page.headers["cache-control"]
+    assert page.headers["x-request-id"]
+    for inline in (
+        r"\sstyle=",
+        r"<style",
+        r"<script(?![^>]*\ssrc=)",
+        r"\son[a-z]+=",
+        r"javascript:",
+    ):
+        assert not re.search(inline, page.html, re.IGNORECASE), inline
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "/", 200), ("get", "/v1/docs", 200), ("get", "/admin/", 302),
+        ("get", "/nothing", 404), ("get", "/admin/nothing/", 302), ("put", "/", 405),
+        ("post", "/v1/docs", 405), *(("get", file, 200) for file in FILES),
+    ],
+)  # fmt: skip
+def test_so_has_everything_that_anyone_may_ask_for(
+    nobody: Client, method: str, path: str, status: int
+) -> None:
+    answer = read(getattr(nobody, method)(path))
+    assert answer.status_code == status
+    assert missing(answer.headers) == {}
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_pages_are_stored_nowhere_and_files_for_a_while(nobody: Client) -> None:
+    assert "no-store" in nobody.get("/admin/login/").headers["cache-control"]
+    assert "max-age" in read(nobody.get(FILES[0])).headers["cache-control"]
+
+
+def test_the_navigation_leads_somewhere_and_says_where_one_is(sol: Browser) -> None:
+    for _, entries in GROUPS:
+        for name, words, _ in entries:
+            try:
+                path = reverse(f"admin:{name}")
+            except NoReverseMatch:
+                continue
+            page = sol.get(path)
+            assert page.status == 200, name
+            (here,) = re.findall(r'<a href="([^"]+)" aria-current="page">([^<]+)</a>', page.html)
+            assert here == (path, words)
+
+
+def test_every_page_has_one_main_heading_and_a_way_past_the_navigation(sol: Browser) -> None:
+    for path in addresses():
+        page = sol.get(path)
+        if page.status == 200 and "attachment" not in page.headers.get("content-disposition", ""):
+            assert page.html.count("<h1") == 1, path
+            assert ('class="skip-to-content-link"' in page.html) >= ('class="side"' in page.html)
+            assert re.search(r"<title>[^<]+ · Countersign</title>", page.html), path
+
+
+def weight(client: Client, path: str) -> int:
+    """Bytes of an answer as a browser gets it."""
+    answer = read(client.get(path, headers={"Accept-Encoding": "gzip"}))
+    assert answer.status_code == 200, path
+    return len(answer.body)
+
+
+def test_a_first_visit_loads_less_than_100_kib(sol: Browser, acme: Cast) -> None:
+    for n in range(60):
+        acme.issue(name=f"service {n}", scopes=["chat:write", "models:read"])
+    files = sum(weight(sol.client, file) for file in FILES)
+    for path in ("/admin/", "/admin/ledger/", "/admin/keys/apikey/", "/admin/tenants/"):
+        assert files + weight(sol.client, path) < FIRST_LOAD, path
+        linked = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', sol.get(path).html))
+        assert linked == set(FILES), path
+
+
+def test_without_compression_the_overview_is_light_enough_too(sol: Browser, acme: Cast) -> None:
+    files = sum(len(read(sol.client.get(file)).body) for file in FILES)
+    assert files + len(sol.get("/admin/").html.encode()) < FIRST_LOAD
+
+
+def test_pages_are_compressed_but_never_an_answer_to_a_form(sol: Browser) -> None:
+    asked = {"Accept-Encoding": "gzip"}
+    page = sol.client.get("/admin/records/", headers=asked)
+    assert page.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in page.headers["vary"]
+    assert b"<h1>Records</h1>" in gzip.decompress(page.content)
+    sent = sol.client.post("/admin/records/", headers=asked)
+    assert sent.status_code == 405 and "content-encoding" not in sent.headers
+    program = sol.client.get("/v1/openapi.json", headers=asked)
+    assert "content-encoding" not in program.headers
