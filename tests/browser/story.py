@@ -97,9 +97,9 @@ def people_and_keys() -> dict[str, Any]:
         grant_api(actor=admin, tenant_id=tenant.id, api_id=api.id)
         told["tenants"][slug] = tenant.id
         members = []
-        for place, person in enumerate(people):
-            email = f"{person.split()[0].lower()}@{slug}.example"
-            made = create_person(actor=admin, email=email, name=person)
+        for place, named in enumerate(people):
+            email = f"{named.split()[0].lower()}@{slug}.example"
+            made = create_person(actor=admin, email=email, name=named)
             role = "owner" if place == 0 else "developer"
             member = add_member(actor=admin, tenant_id=tenant.id, person_id=made.id, role=role)
             members.append((made, member, role))
