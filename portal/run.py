@@ -148,15 +148,22 @@ class Supervisor:
             self.demo |= said if isinstance(said, dict) else {}
 
     def _wait_ready(self, data: DataDir) -> None:
-        """Wait until the web process says that it is ready; refuse the start if it ends first."""
+        """Wait until the web process is ready; refuse the start if it ends first.
+
+        One that lives and is not ready, as when a database of the operator's own is away, is told
+        of and left to come back.
+        """
         web = self.services[0]
 
         def settled() -> bool:
             return self.stopping or not web.process or web.process.ended() or self._ready()
 
-        wait_until(settled, READY_SECONDS, every=0.1)
+        ready = wait_until(settled, READY_SECONDS, every=0.1)
         if self.stopping:
             raise Interrupted
+        if not ready:
+            log = data.log("web")
+            say(f"It is not ready after {READY_SECONDS:.0f} s: /readyz says why, or {log}")
         if not web.process or web.process.ended():
             log = data.log("web")
             raise StartRefused(f"the web process ended at once; see {log}\n{tail(log)}")
