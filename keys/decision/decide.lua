@@ -1,5 +1,5 @@
 -- One batch of checks, exact and fresh. KEYS[1]: the shard's prefix. ARGV[1], packed:
---   {test_clock, most_decisions, most_bytes, checks}
+--   {test_clock, most_decisions, most_bytes, run, checks}; run: the server's own, as its connection knows
 -- A check is {DECIDE, names, rank, ends, limits, costs, spend, entry}, {FRESH, stamp, names, field, count}
 -- or {DRY_RUN, gateway, most}:
 --   names   {name, version, lease, …}: what the process believes, and the lease it read it under
@@ -17,12 +17,12 @@ local LENGTH = {second = 1000, minute = 60000, hour = 3600000, day = DAY}
 local HELD = 86400  -- seconds that a version is kept in Redis after it was last offered
 
 local prefix = KEYS[1]
-local test_clock, most_decisions, most_bytes, checks = unpack(cmsgpack.unpack(ARGV[1]))
+local test_clock, most_decisions, most_bytes, run, checks = unpack(cmsgpack.unpack(ARGV[1]))
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local function int(n) return string.format('%.0f', n) end
 
 local head = redis.call('MGET', prefix .. 'era', prefix .. 'clock', prefix .. 'offset',
-  prefix .. 'generation', prefix .. 'negatives', prefix .. 'log:decisions', prefix .. 'log:bytes')
+  prefix .. 'generation', prefix .. 'negatives', prefix .. 'log:decisions', prefix .. 'log:bytes', prefix .. 'run')
 local era = head[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
@@ -31,7 +31,8 @@ local last_seen = tonumber(head[2] or 0)
 if now > last_seen then redis.call('SET', prefix .. 'clock', int(now)) else now = last_seen end
 local lease = (era or '') .. '|' .. (head[4] or '0')
 local stamp = (era or '') .. '|' .. (head[5] or '0')
-if not era then
+-- Another run of the server than the era's may have come back without its last writes.
+if not era or head[8] ~= run then
   local none = {}
   for i = 1, #checks do none[i] = {NO_ERA} end
   return cmsgpack.pack({now, lease, stamp, none})
@@ -54,12 +55,21 @@ if #wanted > 0 then
   for i, name in ipairs(wanted) do held[name] = tonumber(values[i] or nil) or false end
 end
 
+-- Whether a lease was given in this era: what was read in another one is believed no more, for the
+-- versions in here may be from before that.
+local of_era = {}
+local function in_era(given)
+  if of_era[given] == nil then of_era[given] = string.match(given, '^[^|]*') == era end
+  return of_era[given]
+end
+
 -- nil when everything believed is current, else STALE or COLD. A believed version above the held
 -- one was read from PostgreSQL after its commit: it is news, and true.
 local function outdated(names)
   local offers = {}
   for i = 1, #names, 3 do
     local version = held[names[i]]
+    if not in_era(names[i + 2]) then return STALE end
     if version == false then
       if names[i + 2] ~= lease then return COLD end
       offers[#offers + 1] = i

@@ -120,8 +120,10 @@ class Script:
 
     def _send(self, batch: Batch) -> None:
         try:
-            argument = self._argument([check for check, _ in batch])
-            future = self.link.submit("EVALSHA", SHA, 1, prefix(), argument)
+            checks = [check for check, _ in batch]
+            future = self.link.submit(
+                lambda run: ("EVALSHA", SHA, 1, prefix(), self._argument(checks, run))
+            )
         except Exception:  # whatever it is, it fails this batch: nobody waits for ever
             log.exception("script.failed")
             self._settle(batch, None)
@@ -174,8 +176,8 @@ class Script:
 
         task.add_done_callback(done)
 
-    def _argument(self, checks: list[Any]) -> bytes:
-        return _encode((self.test_clock, self.most_decisions, MOST_BYTES, checks))
+    def _argument(self, checks: list[Any], run: str) -> bytes:
+        return _encode((self.test_clock, self.most_decisions, MOST_BYTES, run, checks))
 
     def _answers(self, raw: bytes) -> list[Answer] | None:
         """The answers in a reply; None when it is not one."""
@@ -190,7 +192,9 @@ class Script:
     async def _run(self, checks: list[Any]) -> list[Answer]:
         self.calls += 1
         try:
-            raw = await self.link.script(SHA, SCRIPT, prefix(), self._argument(checks))
+            raw = await self.link.script(
+                SHA, SCRIPT, prefix(), lambda run: self._argument(checks, run)
+            )
         except (LinkDown, hiredis.HiredisError) as error:
             log.warning("script.unavailable", error=str(error)[:200])
             raise StoreUnavailable from None
