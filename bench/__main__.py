@@ -14,8 +14,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from bench import load, ours, peers, report, stand
+from bench import load, ours, report, stand
 from bench.ours import CHECK, HELLO, Bench
+from bench.peers import rows as peers
 from bench.report import Row
 
 REST = (
@@ -83,7 +84,7 @@ def measure(options: argparse.Namespace, folder: Path, pids: dict[str, int]) -> 
             title = f"decision, {options.keys:,} keys in the database"
             rows.append(ours.burst(bench, us.pid, title))
             if not options.no_peers:
-                rows += peers.rows(options.seconds)
+                rows += peers.rows(ours.hello(bench), options.seconds)
     sizes = {"bytes_in": size[0], "bytes_out": size[1]}
     return {"rows": rows, **sizes, **report.machine()}
 

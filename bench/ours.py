@@ -18,6 +18,8 @@ from bench.report import Row
 from portal.core.names import name
 
 CHECK, HELLO, ALL = 18_230, 18_231, 18_232
+FEW = 8
+"""Connections to a server that has a thread for each."""
 HELLO_URL = f"http://127.0.0.1:{HELLO}/v1/keys/check"
 
 

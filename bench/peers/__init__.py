@@ -1,8 +1,1 @@
-"""What people use today, beside us: each at its best and as its documentation starts it."""
-
-from bench.report import Row
-
-
-def rows(seconds: int) -> list[Row]:
-    """None yet."""
-    return []
+"""What people use today, measured beside us. `project` runs in `.venv-peers`, the rest in ours."""
