@@ -20,12 +20,13 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== floors"; .venv/bin/lint-imports --no-cache
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
 
-bench: .venv/dev.stamp ## measure the check path beside an equal-sized hello
+bench: .venv/dev.stamp .venv-peers/stamp ## measure the check path beside a hello and what others use
 	@.venv/bin/python -m bench
 
 lock: .venv/dev.stamp ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE:pyproject.toml=bench/requirements-peers.in) -o bench/requirements-peers.txt
 
 format: .venv/dev.stamp ## rewrite the code in the house format
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
@@ -52,6 +53,13 @@ types: .venv/dev.stamp ## mypy, strict
 .venv/dev.stamp: requirements-dev.txt .venv/run.stamp
 	@echo "installing requirements-dev.txt into .venv"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# What is measured beside us is installed apart: nothing of it is the product's.
+.venv-peers/stamp: bench/requirements-peers.txt | .venv/bin/python
+	@echo "installing bench/requirements-peers.txt into .venv-peers"
+	@test -x .venv-peers/bin/python || .venv/bin/python -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 system-packages:

@@ -41,6 +41,7 @@ end
 
 def script(folder: Path, gateway: str, keys: list[str], rest: str) -> Path:
     """A wrk script that asks about these keys in turn, with full contract bodies."""
+    folder.mkdir()
     listed = folder / "keys.txt"
     listed.write_text("\n".join(keys))
     path = folder / "check.lua"

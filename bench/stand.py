@@ -62,38 +62,63 @@ def copies(owner_url: str, key_id: str, count: int) -> list[str]:
 
     minted = [tokens.mint("csk", "live") for _ in range(count)]
     with psycopg.connect(owner_url) as connection:
-        columns = (
-            "tenant_id, api_id, owner_id, name, environment, state, scopes, allowed_cidrs,"
-            " allowed_models, purposes, metadata, expires_at, version, created_at"
-        )
         connection.execute("CREATE TEMP TABLE fresh (kid text, digest bytea)")
         with connection.cursor().copy("COPY fresh FROM STDIN") as copy:
             for one in minted:
                 copy.write_row((one.kid, one.digest))
-        connection.execute(
-            f"INSERT INTO keys_apikey (id, {columns}) SELECT 'key_' || f.kid, {columns}"
-            " FROM keys_apikey, fresh f WHERE id = %s", (key_id,),
-        )  # fmt: skip
-        connection.execute(
-            "INSERT INTO keys_secret (kid, tenant_id, key_id, digest, pepper_id, issued_at)"
-            " SELECT f.kid, k.tenant_id, 'key_' || f.kid, f.digest, %s, now()"
-            " FROM keys_apikey k, fresh f WHERE k.id = %s", (minted[0].pepper_id, key_id),
-        )  # fmt: skip
-        connection.execute(
-            'INSERT INTO keys_limit (id, tenant_id, key_id, name, unit, amount, "window",'
-            " algorithm, burst, version, created_at)"
-            " SELECT left(l.name, 3) || f.kid, l.tenant_id, 'key_' || f.kid, l.name, l.unit,"
-            ' l.amount, l."window", l.algorithm, l.burst, 1, now()'
-            " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
-        )  # fmt: skip
-        connection.execute(
-            "INSERT INTO keys_keylimit (tenant_id, key_id, limit_id, position)"
-            " SELECT l.tenant_id, 'key_' || f.kid, left(l.name, 3) || f.kid,"
-            " row_number() OVER (PARTITION BY f.kid ORDER BY l.name)"
-            " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
-        )  # fmt: skip
-        connection.execute("ANALYZE")
+        _copy(connection, key_id, minted[0].pepper_id)
     return [one.secret.reveal() for one in minted]
+
+
+COLUMNS = (
+    "tenant_id, api_id, owner_id, name, environment, state, scopes, allowed_cidrs,"
+    " allowed_models, purposes, metadata, expires_at, version, created_at"
+)
+
+
+def _copy(connection: "psycopg.Connection[Any]", key_id: str, newest_pepper: int) -> None:
+    """This key once more for each kid in `fresh`, with a secret and limits of its own."""
+    connection.execute(
+        f"INSERT INTO keys_apikey (id, {COLUMNS}) SELECT 'key_' || f.kid, {COLUMNS}"
+        " FROM keys_apikey, fresh f WHERE id = %s", (key_id,),
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO keys_secret (kid, tenant_id, key_id, digest, pepper_id, issued_at)"
+        " SELECT f.kid, k.tenant_id, 'key_' || f.kid, f.digest, %s, now()"
+        " FROM keys_apikey k, fresh f WHERE k.id = %s", (newest_pepper, key_id),
+    )  # fmt: skip
+    connection.execute(
+        'INSERT INTO keys_limit (id, tenant_id, key_id, name, unit, amount, "window",'
+        " algorithm, burst, version, created_at)"
+        " SELECT left(l.name, 3) || f.kid, l.tenant_id, 'key_' || f.kid, l.name, l.unit,"
+        ' l.amount, l."window", l.algorithm, l.burst, 1, now()'
+        " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO keys_keylimit (tenant_id, key_id, limit_id, position)"
+        " SELECT l.tenant_id, 'key_' || f.kid, left(l.name, 3) || f.kid,"
+        " row_number() OVER (PARTITION BY f.kid ORDER BY l.name)"
+        " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
+    )  # fmt: skip
+    connection.execute("ANALYZE")
+
+
+def fill(owner_url: str, key_id: str, most: int) -> None:
+    """Keys like this one that nobody asks about, made by SQL until the table holds so many."""
+    minted = "('AAAA' || lpad(to_hex(n), 8, '0'))"
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute("SELECT count(*) FROM keys_apikey").fetchone()
+        there = found[0] if found else 0
+        connection.execute(
+            f"CREATE TEMP TABLE fresh AS SELECT {minted} AS kid, sha256({minted}::bytea) AS digest"
+            " FROM generate_series(1, %s) n", (max(0, most - there),),
+        )  # fmt: skip
+        _copy(connection, key_id, newest_pepper=1)
+
+
+def pids(running: embedded.Servers) -> dict[str, int]:
+    """Redis and PostgreSQL, by name."""
+    return {s.name: s.process.pid for s in running.services if s.process is not None}
 
 
 def resident(pid: int) -> float:

@@ -8,12 +8,14 @@ import gc
 import resource
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
 from portal.core import configuration
 from portal.core.http_protocol import BoundedProtocol
+from portal.core.known_heads import KnownHeads
 from portal.core.logs import configure_logs
 from portal.core.serving_role import fault_of
 
@@ -74,14 +76,16 @@ async def _lifespan(service: "CheckService", receive: Any, send: Any) -> None:
             return
 
 
-def application(role: str) -> Application:
-    """The ASGI application of a role: `all` or `check`."""
+def application(role: str) -> tuple[Application, Callable[..., BoundedProtocol]]:
+    """The ASGI application of a role, `all` or `check`, and the protocol to serve it with."""
+    from keys.gateway.quick import Quick
     from keys.gateway.service import CheckService
 
     portal: Application | None = None
     if role == "all":
         from portal.asgi import application as portal
-    return composed(CheckService(alone=portal is None), portal)
+    service = CheckService(alone=portal is None)
+    return composed(service, portal), partial(KnownHeads, Quick(service.decider), {})
 
 
 def raise_descriptor_limit() -> None:
@@ -104,7 +108,7 @@ def main() -> None:
             url = setting()
             if url and (fault := fault_of(url, setting.name)):
                 sys.exit(fault)
-        served = application(options.role)
+        served, protocol = application(options.role)
     except configuration.ConfigurationError as error:
         sys.exit(str(error))
     raise_descriptor_limit()
@@ -114,7 +118,8 @@ def main() -> None:
     uvicorn.run(
         served,
         host=options.host, port=options.port, fd=options.fd,
-        http=BoundedProtocol, loop="uvloop", ws="none", lifespan="on", backlog=2048,
+        http=protocol,  # type: ignore[arg-type]  # uvicorn calls it and asks for no class
+        loop="uvloop", ws="none", lifespan="on", backlog=2048,
         # Its defaults believe X-Forwarded-For from localhost and name the server.
         proxy_headers=False, server_header=False, access_log=False, date_header=True,
         log_config=None, timeout_keep_alive=75, timeout_graceful_shutdown=5,

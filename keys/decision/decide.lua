@@ -1,5 +1,5 @@
 -- One batch of checks, exact and fresh. KEYS[1]: the shard's prefix. ARGV[1], packed:
---   {test_clock, most_decisions, most_bytes, checks}
+--   {test_clock, most_decisions, most_bytes, run, checks}; run: the server's own, as its connection knows
 -- A check is {DECIDE, names, rank, ends, limits, costs, spend, entry}, {FRESH, stamp, names, field, count}
 -- or {DRY_RUN, gateway, most}:
 --   names   {name, version, lease, …}: what the process believes, and the lease it read it under
@@ -17,12 +17,13 @@ local LENGTH = {second = 1000, minute = 60000, hour = 3600000, day = DAY}
 local HELD = 86400  -- seconds that a version is kept in Redis after it was last offered
 
 local prefix = KEYS[1]
-local test_clock, most_decisions, most_bytes, checks = unpack(cmsgpack.unpack(ARGV[1]))
+local test_clock, most_decisions, most_bytes, run, checks = unpack(cmsgpack.unpack(ARGV[1]))
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
-local function int(n) return string.format('%.0f', n) end
+local format = string.format
+local function int(n) return format('%d', n) end  -- exact to 2^53; '%.0f' costs three times as much
 
 local head = redis.call('MGET', prefix .. 'era', prefix .. 'clock', prefix .. 'offset',
-  prefix .. 'generation', prefix .. 'negatives', prefix .. 'log:decisions', prefix .. 'log:bytes')
+  prefix .. 'generation', prefix .. 'negatives', prefix .. 'log:decisions', prefix .. 'log:bytes', prefix .. 'run')
 local era = head[1]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
@@ -31,7 +32,8 @@ local last_seen = tonumber(head[2] or 0)
 if now > last_seen then redis.call('SET', prefix .. 'clock', int(now)) else now = last_seen end
 local lease = (era or '') .. '|' .. (head[4] or '0')
 local stamp = (era or '') .. '|' .. (head[5] or '0')
-if not era then
+-- Another run of the server than the era's may have come back without its last writes.
+if not era or head[8] ~= run then
   local none = {}
   for i = 1, #checks do none[i] = {NO_ERA} end
   return cmsgpack.pack({now, lease, stamp, none})
@@ -39,42 +41,6 @@ end
 local era_start = tonumber(string.match(era, ':(%d+)$'))
 local decisions, bytes = tonumber(head[6] or 0), tonumber(head[7] or 0)
 
--- The versions of the whole batch in one read; `held` follows what this batch offers.
-local wanted, held = {}, {}
-for _, check in ipairs(checks) do
-  local names = check[1] == DECIDE and check[2] or check[1] == FRESH and check[3] or {}
-  for i = 1, #names, 3 do
-    if held[names[i]] == nil then held[names[i]] = false; wanted[#wanted + 1] = names[i] end
-  end
-end
-if #wanted > 0 then
-  local keys = {}
-  for i, name in ipairs(wanted) do keys[i] = prefix .. 'v:' .. name end
-  local values = redis.call('MGET', unpack(keys))
-  for i, name in ipairs(wanted) do held[name] = tonumber(values[i] or nil) or false end
-end
-
--- nil when everything believed is current, else STALE or COLD. A believed version above the held
--- one was read from PostgreSQL after its commit: it is news, and true.
-local function outdated(names)
-  local offers = {}
-  for i = 1, #names, 3 do
-    local version = held[names[i]]
-    if version == false then
-      if names[i + 2] ~= lease then return COLD end
-      offers[#offers + 1] = i
-    elseif version > names[i + 1] then
-      return STALE
-    elseif version < names[i + 1] then
-      offers[#offers + 1] = i
-    end
-  end
-  for _, i in ipairs(offers) do
-    redis.call('SET', prefix .. 'v:' .. names[i], int(names[i + 1]), 'EX', HELD)
-    held[names[i]] = names[i + 1]
-  end
-  return nil
-end
 
 -- Start of the month and of the next one (proleptic Gregorian, days counted from 1970).
 local function days_from_civil(y, m)
@@ -95,45 +61,123 @@ local function month_of(ms)
   local y = yoe + of_era * 400 + (m <= 2 and 1 or 0)
   return days_from_civil(y, m) * DAY, days_from_civil(y, m + 1) * DAY
 end
+-- Start and end of the window that holds now, and the start as text.
+local windows = {}
 local function bounds(window)
-  if window == 'month' then return month_of(now) end
-  local length = LENGTH[window]
-  local start = now - now % length
-  return start, start + length
+  if not windows[window] then
+    local start, finish
+    if window == 'month' then start, finish = month_of(now)
+    else start = now - now % LENGTH[window]; finish = start + LENGTH[window] end
+    windows[window] = {start, finish, int(start)}
+  end
+  return unpack(windows[window])
 end
 
--- Every reader answers {remaining, reset_ms, code or false, wait_ms, write or nil, charge or nil}.
+-- What the batch may need, in one read; both follow what it writes. A counter that is not there is
+-- read again alone where its turn comes: MGET does not tell one of another type from a missing one.
+local held, stored = {}, {}
+local keys, names = {}, {}
+local function want(check)
+  local believed = check[1] == DECIDE and check[2] or check[1] == FRESH and check[3] or {}
+  for i = 1, #believed, 3 do
+    local name = believed[i]
+    if held[name] == nil then
+      keys[#keys + 1] = prefix .. 'v:' .. name
+      names[#keys], held[name] = name, false
+    end
+  end
+  local limits = check[1] == DECIDE and check[5] or {}
+  for i = 1, #limits, 6 do
+    local key = limits[i + 1] == 'calendar' and prefix .. 'q:' .. limits[i] .. ':' .. select(3, bounds(limits[i + 3]))
+      or prefix .. 'b:' .. limits[i]
+    limits[i] = {limits[i], key}
+    if stored[key] == nil then stored[key] = false; keys[#keys + 1] = key end
+  end
+end
+for _, check in ipairs(checks) do pcall(want, check) end  -- a poisoned one fails where its turn comes
+if #keys > 0 then
+  local values = redis.call('MGET', unpack(keys))
+  for i, key in ipairs(keys) do
+    if names[i] then held[names[i]] = tonumber(values[i] or nil) or false
+    else stored[key] = values[i] end
+  end
+end
+local function value_of(key) return stored[key] or redis.call('GET', key) end
+
+-- What was read in another era is believed no more: the versions in here may be from before that.
+local of_era = {}
+local function in_era(given)
+  if of_era[given] == nil then of_era[given] = string.match(given, '^[^|]*') == era end
+  return of_era[given]
+end
+
+-- nil when everything believed is current, else STALE or COLD. A believed version above the held
+-- one was read from PostgreSQL after its commit: it is news, and true.
+local function outdated(names)
+  local offers = {}
+  for i = 1, #names, 3 do
+    local version = held[names[i]]
+    if not in_era(names[i + 2]) then return STALE end
+    if version == false then
+      if names[i + 2] ~= lease then return COLD end
+      offers[#offers + 1] = i
+    elseif version > names[i + 1] then
+      return STALE
+    elseif version < names[i + 1] then
+      offers[#offers + 1] = i
+    end
+  end
+  for _, i in ipairs(offers) do
+    redis.call('SET', prefix .. 'v:' .. names[i], int(names[i + 1]), 'EX', HELD)
+    held[names[i]] = names[i + 1]
+  end
+  return nil
+end
+
+-- Every reader answers {remaining, reset_ms, code or false, wait_ms, charge or nil, …}: `charge` writes,
+-- given the answer itself, and returns what the log is to say of it or nil.
+local function charge_calendar(answer)
+  local counter, start, finish, cost, used = unpack(answer, 6)
+  local key = counter[2]
+  if used then redis.call('INCRBY', key, int(cost))
+  else redis.call('SET', key, int(cost), 'PXAT', int(finish + DAY)) end
+  stored[key], answer[1] = int((used or 0) + cost), answer[1] - cost
+  return {counter[1], start, finish, cost}
+end
 local function calendar(counter, amount, window, cost, stated)
   local start, finish = bounds(window)
-  local key = prefix .. 'q:' .. counter .. ':' .. int(start)
-  local stored = redis.call('GET', key)
+  local value = value_of(counter[2])
   -- What is no whole number fails here, before a write, and not in INCRBY, after other limits' writes.
   local used = 0
-  if stored then used = tonumber(string.match(stored, '^%d+$')) end
+  if value then used = tonumber(string.match(value, '^%d+$')) end
   local needed = stated and cost or 1
-  local answer = {max(0, amount - used), finish - now, false, 0}
+  local left, reset = max(0, amount - used), finish - now
   if needed > 0 and used + needed > amount then
-    answer[3], answer[4] = QUOTA_EXCEEDED, needed > amount and NEVER or finish - now
-  elseif cost > 0 then
-    answer[5] = function()
-      if stored then redis.call('INCRBY', key, int(cost))
-      else redis.call('SET', key, int(cost), 'PXAT', int(finish + DAY)) end
-      answer[1] = amount - used - cost
-    end
-    answer[6] = {counter, start, finish, cost}
+    return {left, reset, QUOTA_EXCEEDED, needed > amount and NEVER or reset}
   end
-  return answer
+  return {left, reset, false, 0, cost > 0 and charge_calendar, counter, start, finish, cost, value and used}
 end
 
 -- An integer token bucket: units, and a remainder counted in units × window milliseconds.
+local function until_holding(goal, units, remainder, amount, length)
+  return goal <= units and 0 or ceil(((goal - units) * length - remainder) / amount)
+end
+local function charge_bucket(answer)
+  local key, units, remainder, amount, length, burst = unpack(answer, 6)
+  local state = format('%d:%d:%d', units, remainder, now)
+  -- Not before it is full, and long enough that a limit slowed down meanwhile is found.
+  local kept = amount > 0 and int(max(ceil(burst * length / amount) + 1000, 2 * DAY))
+  if kept then redis.call('SET', key, state, 'PX', kept) else redis.call('SET', key, state) end
+  stored[key], answer[1] = state, units
+  answer[2] = amount > 0 and until_holding(burst, units, remainder, amount, length) or 0
+end
 local function smooth(counter, amount, window, burst, made, cost, stated)
   local length = LENGTH[window]
-  local key = prefix .. 'b:' .. counter
-  local stored = redis.call('GET', key)
+  local value = value_of(counter[2])
   local units, remainder, last
-  if stored then
-    local u, r, l = string.match(stored, '^(%d+):(%d+):(%d+)$')
-    units, remainder, last = tonumber(u), tonumber(r), tonumber(l)
+  if value then
+    units, remainder, last = string.match(value, '^(%d+):(%d+):(%d+)$')
+    units, remainder, last = tonumber(units), tonumber(remainder), tonumber(last)
   elseif made < era_start then
     units, remainder, last = 0, 0, era_start  -- Redis lost its memory: what refilled since then
   else
@@ -148,27 +192,13 @@ local function smooth(counter, amount, window, burst, made, cost, stated)
   end
   if units >= burst then units, remainder = burst, 0 end
   local needed = stated and cost or 1
-  local function until_holding(goal)
-    return goal <= units and 0 or ceil(((goal - units) * length - remainder) / amount)
-  end
-  local answer = {units, amount > 0 and until_holding(burst) or 0, false, 0}
+  local full = amount > 0 and until_holding(burst, units, remainder, amount, length) or 0
   if needed > units then
-    answer[3] = RATE_LIMITED
-    answer[4] = (needed > burst or amount == 0) and NEVER or until_holding(needed)
-  elseif cost > 0 then
-    answer[5] = function()
-      units = units - cost
-      local state = int(units) .. ':' .. int(remainder) .. ':' .. int(now)
-      if amount > 0 then
-        -- Not before it is full, and long enough that a limit slowed down meanwhile is found.
-        redis.call('SET', key, state, 'PX', int(max(ceil(burst * length / amount) + 1000, 2 * DAY)))
-      else
-        redis.call('SET', key, state)
-      end
-      answer[1], answer[2] = units, amount > 0 and until_holding(burst) or 0
-    end
+    local wait = (needed > burst or amount == 0) and NEVER
+      or until_holding(needed, units, remainder, amount, length)
+    return {units, full, RATE_LIMITED, wait}
   end
-  return answer
+  return {units, full, false, 0, cost > 0 and charge_bucket, counter[2], units - cost, remainder, amount, length, burst}
 end
 
 local function limits_of(check)
@@ -209,7 +239,7 @@ local function decide(check)
   local charges = {}
   if rank == OK and check[7] then
     for _, limit in ipairs(read) do
-      if limit[5] then limit[5](); charges[#charges + 1] = limit[6] end
+      if limit[5] then charges[#charges + 1] = limit[5](limit) end
     end
   end
   if check[8] then

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ from keys.decision.loader import Snapshots
 from keys.decision.outcome import Decision, decision_of
 from keys.decision.question import Ask
 from keys.decision.routes import Route
-from keys.decision.rules import purpose_of, refusals, route_of
+from keys.decision.rules import Refused, purpose_of, refusals, route_of
 from keys.decision.script import DECIDE, DRY_RUN, FRESH, Answer, Script, StoreUnavailable
 from keys.decision.snapshots import (
     GatewaySnapshot,
@@ -53,6 +53,16 @@ def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> 
 
 class GatewayChanged(Exception):
     """The gateway declares other headers now: what it sent has to be read again."""
+
+
+class Prepared(NamedTuple):
+    """A decision up to the script: what it is asked, and what its answer is told with."""
+
+    id: str
+    key: KeySnapshot
+    check: list[Any]
+    reasons: list[Refused] | None
+    """What a dry run found before the script."""
 
 
 class Decider:
@@ -163,14 +173,15 @@ class Decider:
                 await self.snapshots.load(None, shape.kid)
                 continue
             if isinstance(held, KeySnapshot) and self._proved(gateway, held, ask.key):
-                answer, decision = await self._decided(gateway, held, ask)
+                prepared = self.prepare(gateway, held, ask)
+                answer = await self.script.ask(prepared.check)
+                if answer[0] == answers.DECIDED:
+                    self.upgrades.note("key", shape.kid, ask.key, held.pepper)
+                    return decision_of(prepared.id, held, answer, prepared.reasons)
             else:
                 answer = await self._unknown(gateway, held, ask)
-                decision = Decision(Code.KEY_UNKNOWN)
-            if answer[0] == answers.DECIDED:
-                if decision.key is not None and decision.key.pepper != self.upgrades.newest:
-                    self.upgrades.note("key", shape.kid, ask.key, decision.key.pepper)
-                return decision
+                if answer[0] == answers.DECIDED:
+                    return Decision(Code.KEY_UNKNOWN)
             await self._still_deciding(answer[0])
             self.snapshots.unknown_keys.drop(shape.kid)
             await self.snapshots.load(tokens.parse(credential).kid, shape.kid)  # type: ignore[union-attr]  # it was parsed before
@@ -178,6 +189,11 @@ class Decider:
             if read_as is not None and gateway.declared != read_as:
                 raise GatewayChanged
         raise StoreUnavailable
+
+    def held_key(self, gateway: GatewaySnapshot, ask: Ask) -> KeySnapshot | None:
+        """The key that is held and proved by this text, and this gateway's to ask about."""
+        held = self.snapshots.keys.get(tokens.kid_in(ask.key))
+        return held if held is not None and self._proved(gateway, held, ask.key) else None
 
     @staticmethod
     def _proved(gateway: GatewaySnapshot, key: KeySnapshot, text: str) -> bool:
@@ -202,24 +218,21 @@ class Decider:
         field = guess(gateway.id, ask.ip, Code.KEY_UNKNOWN)
         return await self.script.ask([FRESH, stamp, names, False if ask.dry_run else field])
 
-    async def _decided(
-        self, gateway: GatewaySnapshot, key: KeySnapshot, ask: Ask
-    ) -> tuple[Answer, Decision]:
+    def prepare(self, gateway: GatewaySnapshot, key: KeySnapshot, ask: Ask) -> Prepared:
+        """All that is decided without Redis, and what Redis is asked. Raises Invalid."""
         route = route_of(key, ask)
         purpose = purpose_of(ask, route)
         found = refusals(key, ask, route, purpose)
         reasons = list(found) if ask.dry_run else [r for r in (next(found, None),) if r]
         rank = min((r.code for r in reasons), default=Code.OK)
         decision_id = uuid7(SHARD)
-        entry = "" if ask.dry_run else self._entry(decision_id, gateway, key, ask, route, purpose)
+        entry = not ask.dry_run and self._entry(decision_id, gateway, key, ask, route, purpose)
         costs = [ask.usage.get(limit.unit, -1) for limit in key.limits]
-        answer = await self.script.ask(
-            [DECIDE, believed(gateway, key), rank, key.ends, key.packed_limits, costs,
-             not ask.dry_run, entry or False]
-        )  # fmt: skip
-        if answer[0] != answers.DECIDED:
-            return answer, Decision(Code.STORE_UNAVAILABLE)
-        return answer, decision_of(decision_id, key, answer, reasons if ask.dry_run else None)
+        check = [
+            DECIDE, believed(gateway, key), rank, key.ends, key.packed_limits, costs,
+            not ask.dry_run, entry,
+        ]  # fmt: skip
+        return Prepared(decision_id, key, check, reasons if ask.dry_run else None)
 
     def _entry(
         self, decision_id: str, gateway: GatewaySnapshot, key: KeySnapshot, ask: Ask,
@@ -233,7 +246,7 @@ class Decider:
         usage = ask.usage
         if not usage.keys() <= key.units:
             usage = {unit: number for unit, number in usage.items() if unit in key.units}
-        return _text(
+        text = _json(
             (
                 decision_id, key.tenant.id, key.id, key.kid, gateway.id, usage,
                 ask.ip.text if ask.ip else None, route.method if route else "",
@@ -241,10 +254,7 @@ class Decider:
                 ask.model or "", subject, purpose or "",
             )
         )  # fmt: skip
+        return text.decode()  # Redis' own MessagePack knows text, not bytes
 
 
 _json = msgspec.json.Encoder().encode
-
-
-def _text(value: Any) -> str:
-    return _json(value).decode()

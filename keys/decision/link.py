@@ -6,8 +6,10 @@ run, and running it again would spend twice. NOSCRIPT alone is repeated: nothing
 """
 
 import asyncio
+import re
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -16,7 +18,8 @@ import hiredis
 TIMEOUT: Final = 0.25
 """Seconds for one script call. Envoy's own default for the whole check is 0.2."""
 OPEN_TIMEOUT: Final = 1.0
-"""Seconds to connect, sign in and choose the database."""
+"""Seconds to connect, sign in, choose the database and learn the server's run."""
+RUN: Final = re.compile(rb"run_id:(\w+)")
 
 
 class LinkDown(Exception):
@@ -28,6 +31,8 @@ class _Protocol(asyncio.Protocol):
         self.reader = hiredis.Reader()
         self.waiting: deque[asyncio.Future[Any]] = deque()
         self.transport: asyncio.Transport | None = None
+        self.run = ""
+        """The server's run: another one after each of its starts, and on another server."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
@@ -92,6 +97,11 @@ class Link:
             await self._send(protocol, ("AUTH", *user, unquote(password)))
         if number not in ("", "0"):
             await self._send(protocol, ("SELECT", number))
+        told = await self._send(protocol, ("INFO", "server"))
+        found = RUN.search(told if isinstance(told, bytes) else b"")
+        if found is None:
+            raise LinkDown("the server does not name its run")
+        protocol.run = found[1].decode()
 
     def _send(self, protocol: _Protocol, command: tuple[Any, ...]) -> "asyncio.Future[Any]":
         if protocol.transport is None:
@@ -116,26 +126,30 @@ class Link:
 
     async def call(self, *command: Any) -> Any:
         """Send one command; raises LinkDown, or hiredis.ReplyError for Redis' own refusal."""
+        return await self.call_of(lambda _: command)
+
+    async def call_of(self, command: Callable[[str], tuple[Any, ...]]) -> Any:
+        """The same for a command that depends on the run of the server which gets it."""
         protocol: _Protocol | None = None
         try:
             async with asyncio.timeout(self.timeout):
                 protocol = await self._connected()
-                return await self._send(protocol, command)
+                return await self._send(protocol, command(protocol.run))
         except (TimeoutError, OSError) as error:
             # A reply that comes late must not be taken for the next call's.
             if protocol is not None and protocol.transport is not None:
                 protocol.transport.abort()
             raise LinkDown(str(error) or "timed out") from None
 
-    def submit(self, *command: Any) -> "asyncio.Future[Any] | None":
-        """Send one command without a task of its own; None when there is no connection yet.
+    def submit(self, command: Callable[[str], tuple[Any, ...]]) -> "asyncio.Future[Any] | None":
+        """`call_of` without a task of its own; None when there is no connection yet.
 
         The future has the reply, LinkDown or hiredis.ReplyError.
         """
         protocol = self.protocol
         if protocol is None or protocol.transport is None:
             return None
-        future = self._send(protocol, command)
+        future = self._send(protocol, command(protocol.run))
         asyncio.get_running_loop().call_later(self.timeout, self._expire, protocol, future)
         return future
 
@@ -145,14 +159,16 @@ class Link:
         if not future.done() and protocol.transport is not None:
             protocol.transport.abort()
 
-    async def script(self, sha: bytes, text: str, key: str, argument: bytes) -> Any:
+    async def script(
+        self, sha: bytes, text: str, key: str, argument: Callable[[str], bytes]
+    ) -> Any:
         """Run a script by its digest; its text is sent only when Redis does not have it."""
         try:
-            return await self.call("EVALSHA", sha, 1, key, argument)
+            return await self.call_of(lambda run: ("EVALSHA", sha, 1, key, argument(run)))
         except hiredis.ReplyError as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
-        return await self.call("EVAL", text, 1, key, argument)
+        return await self.call_of(lambda run: ("EVAL", text, 1, key, argument(run)))
 
     def close(self) -> None:
         """Close the connection; a later call opens another one."""

@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from keys.decision.addresses import Address, address
 from portal.core.logs import TOKEN
@@ -14,32 +14,35 @@ LARGEST_BODY: Final = 16 * 1024
 UNIT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 Units = dict[str, Annotated[int, Meta(ge=0, le=10**12)]]
 ONE_REQUEST: Final = {"requests": 1}
+USUAL: Final = frozenset({"requests", "tokens"})
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """What the gateway saw of the request that it asks about."""
 
-    method: Annotated[str, Meta(max_length=32)] | None = None
-    path: Annotated[str, Meta(max_length=4096)] | None = None
-    ip: Annotated[str, Meta(max_length=64)] | None = None
-    model: Annotated[str, Meta(max_length=128)] | None = None
+    method: Annotated[str, Meta(max_length=32)] | UnsetType | None = UNSET
+    path: Annotated[str, Meta(max_length=4096)] | UnsetType | None = UNSET
+    ip: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    model: Annotated[str, Meta(max_length=128)] | UnsetType | None = UNSET
 
 
 NO_FACTS: Final = Facts()
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The body of POST /v1/keys/check."""
+    """The body of POST /v1/keys/check. UNSET: not said at all; null means the same."""
 
     key: str
-    scopes: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)] = []
-    request: Facts | None = None
-    usage: Annotated[Units, Meta(max_length=16)] | None = None
-    subject: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    purpose: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    gpc: bool = False
-    environment: Literal["live", "test"] | None = None
-    dry_run: bool = False
+    scopes: (
+        Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)] | UnsetType
+    ) = UNSET
+    request: Facts | UnsetType | None = UNSET
+    usage: Annotated[Units, Meta(max_length=16)] | UnsetType | None = UNSET
+    subject: Annotated[str, Meta(min_length=1, max_length=256)] | UnsetType | None = UNSET
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
+    gpc: bool | UnsetType = UNSET
+    environment: Literal["live", "test"] | UnsetType | None = UNSET
+    dry_run: bool | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return "<Question>"  # it holds a key, and a traceback may show it
@@ -94,27 +97,30 @@ _scan = json.JSONDecoder(object_pairs_hook=_no_duplicates).raw_decode
 def _surely_single(body: bytes, question: Question) -> bool:
     """Whether counting alone proves that no member is given twice; False: look closely.
 
-    Without a backslash in the body, every colon of it either stands in a string that was read or
-    dropped, or separates a member. What was read accounts for so many; a dropped member needs one
-    more at least. Members that say no more than the default also lead to the closer look.
+    Without a backslash no string holds a quote, so `":` stands behind a member's name and nowhere
+    else; without white space before a colon it stands behind every one. Then it is there once for
+    each member that was read, and once more for each that was dropped.
     """
-    if b"\\" in body:
+    if b"\\" in body or b"\n" in body or b"\t" in body or b"\r" in body:
         return False
-    colons = 1 + question.key.count(":")
-    for text in (question.subject, question.purpose, question.environment):
-        if text is not None:
-            colons += 1 + text.count(":")
-    if question.scopes:
-        colons += 1 + "".join(question.scopes).count(":")
-    if question.usage is not None:
-        colons += 1 + len(question.usage) + "".join(question.usage).count(":")
+    if b" " in body and b" :" in body:
+        return False
+    members = (
+        1  # the key
+        + (question.scopes is not UNSET) + (question.request is not UNSET)
+        + (question.usage is not UNSET) + (question.subject is not UNSET)
+        + (question.purpose is not UNSET) + (question.gpc is not UNSET)
+        + (question.environment is not UNSET) + (question.dry_run is not UNSET)
+    )  # fmt: skip
+    if question.usage:
+        members += len(question.usage)
     facts = question.request
-    if facts is not None:
-        colons += 1
-        for text in (facts.method, facts.path, facts.ip, facts.model):
-            if text is not None:
-                colons += 1 + text.count(":")
-    return body.count(b":") == colons + question.gpc + question.dry_run
+    if facts:
+        members += (
+            (facts.method is not UNSET) + (facts.path is not UNSET)
+            + (facts.ip is not UNSET) + (facts.model is not UNSET)
+        )  # fmt: skip
+    return body.count(b'":') == members
 
 
 def _pointer(place: str | None) -> str:
@@ -179,33 +185,30 @@ def read_address(text: str, pointer: str) -> Address:
 
 def _ask(question: Question) -> Ask:
     facts = question.request or NO_FACTS
+    scopes, usage = question.scopes or [], question.usage
+    method, path, model = facts.method or None, facts.path, facts.model or None
+    subject, purpose = question.subject or None, question.purpose or None
     # One look at all of them; which one it was is asked only when there is one.
-    scopes = " ".join(question.scopes)
-    together = f"{facts.model} {facts.method} {question.subject} {question.purpose} {scopes}"
+    together = f"{model} {method} {subject} {purpose} {' '.join(scopes)}"
     if not together.isprintable() or "_live_" in together or "_test_" in together:
-        refuse_text(facts.model, "/request/model")
-        refuse_text(facts.method, "/request/method")
-        refuse_text(question.subject, "/subject")
-        refuse_text(question.purpose, "/purpose")
-        refuse_text(scopes, "/scopes")
-    usage = ONE_REQUEST if question.usage is None else question.usage
+        refuse_text(model, "/request/model")
+        refuse_text(method, "/request/method")
+        refuse_text(subject, "/subject")
+        refuse_text(purpose, "/purpose")
+        refuse_text(" ".join(scopes), "/scopes")
+    if usage is None or usage is UNSET:
+        usage = ONE_REQUEST
     for unit in usage:
-        if unit != "requests" and not UNIT.fullmatch(unit):
+        if unit not in USUAL and not UNIT.fullmatch(unit):
             raise Invalid(
                 "A unit is a-z, 0-9 and _, at most 32, and begins with a letter.", "/usage"
             )
-    if question.subject is not None and question.purpose is None and facts.path is None:
+    if path is UNSET:
+        path = None
+    if subject is not None and purpose is None and path is None:
         raise Invalid("A subject needs a purpose, stated or the route's default.", "/purpose")
     return Ask(
-        key=question.key,
-        scopes=question.scopes,
-        method=facts.method,
-        path=facts.path,
-        ip=None if facts.ip is None else read_address(facts.ip, "/request/ip"),
-        model=facts.model,
-        usage=usage,
-        subject=question.subject,
-        purpose=question.purpose,
-        environment=question.environment,
-        dry_run=question.dry_run,
-    )
+        question.key, scopes, usage, method, path,
+        None if facts.ip is None or facts.ip is UNSET else read_address(facts.ip, "/request/ip"),
+        model, subject, purpose, question.environment or None, question.dry_run is True,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from collections import deque
 from functools import partial
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import hiredis
 import msgspec
@@ -25,7 +25,22 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 DECIDED, STALE, COLD, ERR, NEGATIVE_STALE, FULL, NO_ERA, TOO_MANY = range(8)
 DECIDE, FRESH, DRY_RUN = range(3)
 Answer = list[Any]
-Batch = list[tuple[Any, "asyncio.Future[Answer]"]]
+
+
+class Waiter(Protocol):
+    """Who waits for a check's answer: a future, or what is as short of words."""
+
+    def done(self) -> bool:
+        """Nobody wants the answer any more."""
+
+    def set_result(self, answer: Answer, /) -> None:
+        """The script's answer."""
+
+    def set_exception(self, error: "StoreUnavailable", /) -> None:
+        """There is none; the check may have been spent, once."""
+
+
+Batch = list[tuple[Any, Waiter]]
 log = structlog.get_logger()
 
 
@@ -54,7 +69,7 @@ class Script:
     def __init__(self, link: Link, *, most_decisions: int, test_clock: bool = False) -> None:
         self.link, self.most_decisions, self.test_clock = link, most_decisions, test_clock
         self.lease = self.stamp = ""
-        self.waiting: deque[tuple[Any, asyncio.Future[Answer], float]] = deque()
+        self.waiting: deque[tuple[Any, Waiter, float]] = deque()
         self.under_way = 0
         self.scheduled = False
         self.calls = 0
@@ -63,18 +78,22 @@ class Script:
 
     def ask(self, check: list[Any]) -> "asyncio.Future[Answer]":
         """Queue a check for the call that this turn of the loop makes."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.submit(check, future)
+        return future
+
+    def submit(self, check: list[Any], waiter: Waiter) -> None:
+        """The same for a waiter of one's own, which is told from within the call's reply."""
         loop = self.loop
         if loop is None:
             loop = self.loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
         if len(self.waiting) >= MOST_WAITING:
-            future.set_exception(StoreUnavailable())
-            return future
-        self.waiting.append((check, future, loop.time()))
+            waiter.set_exception(StoreUnavailable())
+            return
+        self.waiting.append((check, waiter, loop.time()))
         if not self.scheduled and self.under_way < IN_FLIGHT:
             self.scheduled = True
             loop.call_soon(self._flush)
-        return future
 
     async def refresh(self) -> None:
         """Learn the lease and the stamp without asking anything; raises StoreUnavailable."""
@@ -83,24 +102,28 @@ class Script:
     def _flush(self) -> None:
         self.scheduled = False
         while self.waiting and self.under_way < IN_FLIGHT:
+            assert self.loop is not None, "who waits has asked in it"
             batch: Batch = []
+            eldest = self.loop.time() - TIMEOUT
             while self.waiting and len(batch) < BATCH:
-                check, future, since = self.waiting.popleft()
-                if future.done():  # its caller was cancelled
+                check, waiter, since = self.waiting.popleft()
+                if waiter.done():  # its caller was cancelled
                     continue
-                if future.get_loop().time() - since > TIMEOUT:
+                if since < eldest:
                     # Whoever asked so long ago has been told 503 by its own proxy: spend nothing.
-                    future.set_exception(StoreUnavailable())
+                    waiter.set_exception(StoreUnavailable())
                     continue
-                batch.append((check, future))
+                batch.append((check, waiter))
             if batch:
                 self.under_way += 1
                 self._send(batch)
 
     def _send(self, batch: Batch) -> None:
         try:
-            argument = self._argument([check for check, _ in batch])
-            future = self.link.submit("EVALSHA", SHA, 1, prefix(), argument)
+            checks = [check for check, _ in batch]
+            future = self.link.submit(
+                lambda run: ("EVALSHA", SHA, 1, prefix(), self._argument(checks, run))
+            )
         except Exception:  # whatever it is, it fails this batch: nobody waits for ever
             log.exception("script.failed")
             self._settle(batch, None)
@@ -127,13 +150,16 @@ class Script:
         self.under_way -= 1
         if answers is not None and len(answers) != len(batch):
             answers = None
-        for place, (_, future) in enumerate(batch):
-            if future.done():
+        for place, (_, waiter) in enumerate(batch):
+            if waiter.done():
                 continue
-            if answers is None:
-                future.set_exception(StoreUnavailable())
-            else:
-                future.set_result(answers[place])
+            try:
+                if answers is None:
+                    waiter.set_exception(StoreUnavailable())
+                else:
+                    waiter.set_result(answers[place])
+            except Exception:  # one that fails to take its answer keeps no other from its own
+                log.exception("script.waiter_failed")
         self._flush()
 
     def _settle_slowly(self, batch: Batch) -> None:
@@ -150,8 +176,8 @@ class Script:
 
         task.add_done_callback(done)
 
-    def _argument(self, checks: list[Any]) -> bytes:
-        return _encode((self.test_clock, self.most_decisions, MOST_BYTES, checks))
+    def _argument(self, checks: list[Any], run: str) -> bytes:
+        return _encode((self.test_clock, self.most_decisions, MOST_BYTES, run, checks))
 
     def _answers(self, raw: bytes) -> list[Answer] | None:
         """The answers in a reply; None when it is not one."""
@@ -166,7 +192,9 @@ class Script:
     async def _run(self, checks: list[Any]) -> list[Answer]:
         self.calls += 1
         try:
-            raw = await self.link.script(SHA, SCRIPT, prefix(), self._argument(checks))
+            raw = await self.link.script(
+                SHA, SCRIPT, prefix(), lambda run: self._argument(checks, run)
+            )
         except (LinkDown, hiredis.HiredisError) as error:
             log.warning("script.unavailable", error=str(error)[:200])
             raise StoreUnavailable from None

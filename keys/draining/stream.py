@@ -15,8 +15,13 @@ START: Final = "0-0"
 POISON: Final = (psycopg.DataError, msgspec.MsgspecError, ValueError)
 """What an entry that nobody can write raises; anything else is the store's trouble, and passes."""
 MOST_DEAD: Final = 1_000
-STRETCH: Final = 64
+STRETCH: Final = 512
 """Stream entries in one transaction; each is up to 128 decisions."""
+PAGE: Final = 64
+"""Entries in one reply: Redis does nothing else while it makes it."""
+MOST_DECISIONS: Final = 8192
+"""Decisions in one transaction, or a page more. The more there are, the fewer rows all of them
+raise: keys, hours and windows come again."""
 
 # Removes what was written and takes it off the shard's fill, together. KEYS[1]: the prefix.
 # ARGV[1], packed: {id, decisions, bytes, …}. What another drain removed is not taken off again.
@@ -65,16 +70,22 @@ async def place(connection: AsyncConnection) -> Place:
 
 async def read(link: Link, after: str, until: str = "+", most: int = STRETCH) -> Stretch | None:
     """The entries after `after`; None when there are none."""
-    begin = "-" if after == START else f"({after}"
-    rows: list[Any] = await link.call("XRANGE", name("log"), begin, until, "COUNT", most)
-    if not rows:
-        return None
-    entries = [(row[0].decode(), dict(zip(row[1][::2], row[1][1::2], strict=True))) for row in rows]
-    return Stretch(
-        entries[-1][0],
-        [f[b"d"] for _, f in entries],
-        [(entry_id, int(f[b"n"]), int(f[b"s"])) for entry_id, f in entries],
-    )
+    packs: list[bytes] = []
+    fill: list[tuple[str, int, int]] = []
+    decisions = 0
+    while decisions < MOST_DECISIONS and len(fill) < most:
+        begin = "-" if after == START else f"({after}"
+        rows: list[Any] = await link.call(
+            "XRANGE", name("log"), begin, until, "COUNT", min(PAGE, most)
+        )
+        for entry_id, flat in rows:
+            fields, after = dict(zip(flat[::2], flat[1::2], strict=True)), entry_id.decode()
+            packs.append(fields[b"d"])
+            fill.append((after, int(fields[b"n"]), int(fields[b"s"])))
+            decisions += fill[-1][1]
+        if len(rows) < PAGE:
+            break
+    return Stretch(after, packs, fill) if fill else None
 
 
 async def write(connection: AsyncConnection, era: str, after: str, stretch: Stretch) -> bool:

@@ -101,9 +101,14 @@ def _headers(headers: Headers) -> tuple[str | None, bytes]:
     return bearer(credential), media
 
 
+def is_json(media: bytes) -> bool:
+    """Whether a Content-Type says JSON, whatever its parameters."""
+    return media.partition(b";")[0].strip().lower() == b"application/json"
+
+
 async def _read(receive: Receive, scope: Scope, media: bytes) -> tuple[Ask | None, Fault]:
     """The question, or what is wrong with it."""
-    if media.partition(b";")[0].strip().lower() != b"application/json":
+    if not is_json(media):
         return None, Fault("MEDIA_TYPE", "The body is application/json.")
     try:
         body = await read_body(receive, LARGEST_BODY)

@@ -1,10 +1,12 @@
 """ASGI, as little of it as the check path needs."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
+from keys.decision.addresses import Address, address
 from portal.core import problem_codes
 from portal.core.ids import uuid7
 from portal.core.problem_codes import Errors
@@ -34,6 +36,25 @@ async def refuse(
     fixed = [PROBLEM_JSON, (b"x-request-id", uuid7().encode()), *(headers or [])]
     body = msgspec.json.encode(problem_codes.body(code, detail, errors))
     await respond(send, problem_codes.PROBLEMS[code].status, body, fixed)
+
+
+def problem(code: str, detail: str, retry_after: bytes) -> tuple[bytes, bytes]:
+    """A problem as lines of a head and a body, for who writes them himself."""
+    status = problem_codes.PROBLEMS[code].status
+    lines = [
+        f"{status} {HTTPStatus(status).phrase}".encode(), b": ".join(PROBLEM_JSON),
+        b"x-request-id: " + uuid7().encode(), b"retry-after: " + retry_after,
+        b": ".join(NO_STORE), b"",
+    ]  # fmt: skip
+    return b"\r\n".join(lines), msgspec.json.encode(problem_codes.body(code, detail, ()))
+
+
+def peer_of(client: tuple[str, int] | None) -> Address | None:
+    """The address at the other end of a connection, where it has one."""
+    try:
+        return address(client[0]) if client else None
+    except ValueError:
+        return None
 
 
 class TooLarge(Exception):

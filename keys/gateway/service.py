@@ -12,14 +12,14 @@ import structlog
 from prometheus_client import REGISTRY
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from keys.decision.addresses import Address, address
+from keys.decision.addresses import Address
 from keys.decision.decider import Decider
 from keys.decision.link import Link, LinkDown
 from keys.decision.loader import Snapshots
 from keys.decision.script import Script, StoreUnavailable
 from keys.draining.restoring import Restorer
 from keys.gateway.check import CheckEndpoint
-from keys.gateway.http import Disconnected, Receive, Scope, Send, refuse
+from keys.gateway.http import Disconnected, Receive, Scope, Send, peer_of, refuse
 from keys.gateway.metrics import CheckMetrics
 from keys.gateway.nginx import NginxEndpoint
 from keys.gateway.probes import Readiness, healthz, metrics
@@ -100,15 +100,8 @@ class CheckService:
         if endpoint is None:
             await refuse(send, "NOT_FOUND", "There is nothing at this address.")
             return
-        try:
-            client = scope.get("client")
-            peer = address(client[0]) if client else None
-        except ValueError:
-            peer = None
-        try:  # noqa: SIM105 - a context manager here costs as much as parsing the question
-            await endpoint(scope, receive, send, peer)
-        except Disconnected:
-            pass
+        with suppress(Disconnected):
+            await endpoint(scope, receive, send, peer_of(scope.get("client")))
 
     async def _repeat(self, work: Callable[[], Awaitable[float]]) -> None:
         while not self.stopping:

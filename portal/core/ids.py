@@ -40,7 +40,8 @@ def uuid7(rand_a: int | None = None) -> str:
     there.
     """
     milliseconds = time.time_ns() // 1_000_000
-    low = _random62() | 1 << 63
-    high = milliseconds << 16 | 0x7000 | (_random62() & 0xFFF if rand_a is None else rand_a)
-    text = f"{high:016x}{low:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    low = _random62()
+    third = 0x7000 | (_random62() & 0xFFF if rand_a is None else rand_a)
+    return "%08x-%04x-%04x-%04x-%012x" % (  # noqa: UP031 - half the cost of an f-string's five
+        milliseconds >> 16, milliseconds & 0xFFFF, third, low >> 48 | 0x8000, low & 0xFFFFFFFFFFFF,
+    )  # fmt: skip

@@ -72,14 +72,14 @@ async def running() -> AsyncIterator[CheckService]:
 
 @asynccontextmanager
 async def impostor(reply: bytes | None) -> AsyncIterator[tuple[Link, list[bytes]]]:
-    """A link to a server that answers PING and replies this to a script; None: nothing, ever."""
+    """A link to a server that names its run and replies this to a script; None: nothing, ever."""
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while received := await reader.read(2**20):
-            asked.extend(name for name in (b"PING", b"EVALSHA") if name in received)
-            if asked[-1] == b"PING":
-                writer.write(b"+PONG\r\n")
+            asked.extend(name for name in (b"INFO", b"EVALSHA") if name in received)
+            if asked[-1] == b"INFO":
+                writer.write(b"+run_id:1\r\n")
             elif reply == b"":
                 break
             elif reply is not None:
@@ -243,7 +243,7 @@ def test_a_failed_call_fails_exactly_its_batch_and_is_not_repeated(acme: Cast, r
         good = service.script.link
         async with impostor(REPLIES[reply]) as (link, asked):
             service.script.link = link
-            assert await link.call("PING") == b"PONG"
+            assert await link.call("INFO") == b"run_id:1"
             answers = await asyncio.wait_for(together(service, acme, [key] * 10), 2)
             assert {status for status, _ in answers} == {503}
             assert asked.count(b"EVALSHA") == 1

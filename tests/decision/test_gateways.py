@@ -217,7 +217,7 @@ def test_the_check_role_imports_neither_admin_nor_drf_nor_django_itself() -> Non
 import asyncio, json, sys
 from portal.serve import application
 async def main():
-    app, sent = application("check"), []
+    (app, _), sent = application("check"), []
     steps = iter(["startup", "shutdown"])
     async def receive():
         return {"type": "lifespan." + next(steps)}

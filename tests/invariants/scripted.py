@@ -54,7 +54,8 @@ class Script:
 
     def ask(self, *checks: list[Any]) -> Raw:
         """One batch."""
-        packed = msgspec.msgpack.encode((True, 10**6, 10**9, checks))
+        run: Any = self.store.get(name("run"))
+        packed = msgspec.msgpack.encode((True, 10**6, 10**9, run.decode(), checks))
         answer: bytes = self.run(keys=[prefix()], args=[packed])
         return Raw(*msgspec.msgpack.decode(answer))
 

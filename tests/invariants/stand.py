@@ -78,9 +78,10 @@ class Stand:
         }
         with psycopg.connect(at(running.owner_url, "postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE stand"))
-        self._run("manage.py", "migrate", "--database", "owner", "-v0", "--skip-checks")
+        self.run("manage.py", "migrate", "--database", "owner", "-v0", "--skip-checks")
 
-    def _run(self, *arguments: str, feed: str = "") -> str:
+    def run(self, *arguments: str, feed: str = "") -> str:
+        """What a Python process of ours prints there."""
         ended = subprocess.run(
             [sys.executable, *arguments], cwd=ROOT, input=feed, text=True, check=True,
             stdout=subprocess.PIPE, env={**os.environ, **self.environment},
@@ -89,7 +90,7 @@ class Stand:
 
     def acme(self, *bodies: dict[str, Any]) -> Acme:
         """A tenant with a key of each of these."""
-        told = json.loads(self._run("-c", CAST, feed=json.dumps(bodies)).splitlines()[-1])
+        told = json.loads(self.run("-c", CAST, feed=json.dumps(bodies)).splitlines()[-1])
         slug, token, gateway, keys = told
         return Acme(slug, token, gateway, [Key(*key) for key in keys])
 
