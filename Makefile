@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --requ
 COMPILE = .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --only-binary :all: --python-version 3.11 --no-header -q pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lock format lint types system-packages
+.PHONY: help run test fuzz bench lock format lint types system-packages
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== types"; .venv/bin/mypy .
 	@echo "== floors"; .venv/bin/lint-imports --no-cache
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
+
+fuzz: .venv/dev.stamp ## other examples than the gate's on each run, FUZZ (5000) for each operation
+	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz
 
 bench: .venv/dev.stamp ## measure the check path beside an equal-sized hello
 	@.venv/bin/python -m bench
