@@ -4,6 +4,7 @@ import ipaddress
 import json
 from typing import Any, NamedTuple
 
+from keys.suspension import suspend_key
 from portal.core.ids import base62
 from portal.core.tokens import checksum
 from tests.cast import Cast
@@ -22,7 +23,6 @@ BODIES: dict[str, dict[str, Any]] = {
         "scopes": ["models:read"], "allowed_cidrs": ["203.0.113.0/24", "2001:db8::/32"],
         "allowed_models": ["small"], "environment": "test",
     },
-    "spent": {"scopes": ["chat:write"], "limits": [body("none", 0, "day", "calendar")]},
 }  # fmt: skip
 NEEDS: dict[tuple[Any, str], str] = {
     ("POST", "/v1/chat/completions"): "chat:write", ("GET", "/v1/models"): "models:read",
@@ -40,12 +40,16 @@ class Kinds(NamedTuple):
 
 
 def issue_kinds(cast: Cast, foreign: Cast) -> Kinds:
-    """One of each, a foreign one, wrong secrets, and texts that are none."""
-    issued = {kind: cast.issue(**given).secret.reveal() for kind, given in BODIES.items()}
-    spent = issued.pop("spent")
-    wrong = issued["any"][:-49] + base62(43)
-    theirs = foreign.issue(**BODIES["any"]).secret.reveal()
-    return Kinds(issued, [spent, wrong + checksum(wrong), theirs, issued["any"][:-1], "", "csk_"])
+    """One of each; a suspended one, a wrong secret, a foreign one, and texts that are none."""
+    good = {kind: cast.issue(**given).secret.reveal() for kind, given in BODIES.items()}
+    suspended = cast.issue(**BODIES["any"])
+    suspend_key(actor=cast.owner, key_id=suspended.key.id, reason="a test")
+    wrong = good["any"][:-49] + base62(43)
+    never = [
+        suspended.secret.reveal(), wrong + checksum(wrong),
+        foreign.issue(**BODIES["any"]).secret.reveal(), good["any"][:-1], "", "csk_",
+    ]  # fmt: skip
+    return Kinds(good, never)
 
 
 class _Twice(ValueError):
