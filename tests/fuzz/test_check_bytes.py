@@ -156,5 +156,4 @@ def test_no_header_gets_an_allow_either(checker: CheckServer, acme: Cast, kinds:
 
     closed()
     print(dict(met))
-    assert met[200] > EXAMPLES / 20
-    assert met[401] > EXAMPLES / 20
+    assert min(met[200], met[401]) > EXAMPLES / 50
