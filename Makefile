@@ -21,7 +21,7 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
 
 fuzz: .venv/dev.stamp ## other examples than the gate's on each run, FUZZ (5000) for each operation
-	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz
+	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz tests/invariants/test_limits_machine.py
 
 bench: .venv/dev.stamp ## measure the check path beside an equal-sized hello
 	@.venv/bin/python -m bench

@@ -39,6 +39,7 @@ UNITS = st.sampled_from(["requests", "tokens"])
 COSTS = st.one_of(st.integers(0, 3), st.integers(1, 9), st.sampled_from([50, 777]))
 USAGE = st.none() | st.dictionaries(UNITS, COSTS, max_size=2)
 KEY = st.integers(0, KEYS - 1)
+EVERYWHERE: list[dict[str, int] | None] = [{"requests": 0, "tokens": 0}] * PROCESSES
 SETS = st.lists(st.tuples(LIMITS, UNITS), max_size=2)
 BACK = st.sampled_from([3_600_000, 86_400_000, 10**13])
 YEAR = dt.datetime.now(UTC).year + 1
@@ -126,6 +127,7 @@ class Limits(RuleBasedStateMachine):
             patch = parse_key_patch({"limits": self.under()[key]})
             done = change_key(actor=self.cast.owner, key_id=self.keys[key].key.id, patch=patch)
             assert done.propagation == "complete"
+            self.a_key_is_checked(0, key, EVERYWHERE, refused=False)
 
     @rule(place=st.integers(0, 1), amount=AMOUNTS, burst=AMOUNTS)
     def a_shared_limit_is_changed(self, place: int, amount: int, burst: int) -> None:
@@ -135,6 +137,8 @@ class Limits(RuleBasedStateMachine):
                 row = Row.objects.get(tenant_id=self.cast.tenant.id, key=None, name=now["name"])
             patch = parse_limit_patch({m: now[m] for m in ("amount", "burst") if m in now})
             change_shared_limit(actor=self.cast.owner, limit_id=row.id, patch=patch)
+            for key in range(KEYS):
+                self.a_key_is_checked(0, key, EVERYWHERE, refused=False)
 
     @rule()
     def the_drain_runs(self) -> None:
