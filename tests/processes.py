@@ -62,11 +62,13 @@ class CheckServer:
     ) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
         """One request: status, headers in lower case, body."""
         used = connection or self.connect()
-        used.request(method, path, body=body, headers=headers)
-        response = used.getresponse()
-        content = response.read()
-        if connection is None:
-            used.close()
+        try:
+            used.request(method, path, body=body, headers=headers)
+            response = used.getresponse()
+            content = response.read()
+        finally:
+            if connection is None:
+                used.close()
         return response.status, {k.lower(): v for k, v in response.getheaders()}, content
 
     def check(
