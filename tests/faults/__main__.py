@@ -7,8 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from tests.plugin import ROOT
-
+ROOT: Final = Path(__file__).parents[2]
+"""Not tests.plugin's: to import that starts servers."""
 PAGE: Final = ROOT / "docs" / "reliability.md"
 HEAD: Final = """# Reliability
 

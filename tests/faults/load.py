@@ -105,6 +105,10 @@ class Load:
                 elif status != 503:
                     self.faults.append(AssertionError(status, answer))
 
+    def limits_were_reached(self) -> bool:
+        """Whether a calendar limit has refused: else nothing was shown of it."""
+        return any(seen.told.code == "QUOTA_EXCEEDED" for seen in [*self.seen])
+
     def __enter__(self) -> "Load":
         for thread in self.threads:
             thread.start()

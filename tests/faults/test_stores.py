@@ -140,7 +140,7 @@ def test_what_must_hold_holds_and_all_comes_back(
             time.sleep(0.3)
             fault(stand, service, chance)
             recover(f"{store} {fault.__name__}", fleet, portal, acme)
-            time.sleep(0.3)
+            eventually(load.limits_were_reached, 20)
         note(f"{store} {fault.__name__}", "the drain had caught up", assert_held(stand, load))
         if store == "Redis" and fault is not slowed:
             assert any(seen.told.status == 503 for seen in load.seen), "it was never away"
