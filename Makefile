@@ -5,7 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check install --quiet --requ
 COMPILE = .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --only-binary :all: --python-version 3.11 --no-header -q pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lock format lint types system-packages
+.PHONY: help run test fuzz faults bench lock format lint types system-packages
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -19,6 +19,14 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== types"; .venv/bin/mypy .
 	@echo "== floors"; .venv/bin/lint-imports --no-cache
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
+
+fuzz: .venv/dev.stamp ## other examples than the gate's on each run, FUZZ (5000) for each operation
+	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz tests/invariants/test_limits_machine.py
+
+faults: .venv/dev.stamp ## break stores and processes, FAULTS (200) kills, and write docs/reliability.md
+	@mkdir -p var && rm -f var/faults.jsonl
+	@FAULTS=$${FAULTS:-200} FAULTS_FIGURES=var/faults.jsonl .venv/bin/python -m pytest -q -s tests/faults
+	@.venv/bin/python -m tests.faults var/faults.jsonl $${FAULTS:-200}
 
 bench: .venv/dev.stamp .venv-peers/stamp ## measure the check path beside a hello and what others use
 	@.venv/bin/python -m bench

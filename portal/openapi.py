@@ -28,7 +28,14 @@ class ManagementTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-
 def add_check_path(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """drf-spectacular's hook: add what it can't see, the check path and the shared shapes."""
+    """drf-spectacular's hook: add what it can't see, the check path and the shared shapes.
+
+    It also believes that a body may be left out where no serializer describes it.
+    """
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
     found = result.setdefault("components", {})
     found.setdefault("schemas", {}).update(
         components.COMPONENTS | audit_api.COMPONENTS | check_path.COMPONENTS

@@ -68,7 +68,9 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
     options: dict[str, Any] = {k: v[-1] for k, v in parse_qs(parts.query).items()}
     host = options.pop("host", None) or parts.hostname or ""
     if pooled:
-        options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 5}
+        # Give up soon: the next request tries again at once, where a pool's own attempts double
+        # their pause up to minutes after PostgreSQL has come back.
+        options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 5, "reconnect_timeout": 0.5}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),

@@ -4,11 +4,11 @@ import contextlib
 import http.client
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -47,11 +47,12 @@ class CheckServer:
 
     def __init__(self, role: str = "check", **environment: str) -> None:
         self.port = free_port()
+        # A file and no pipe: nobody reads while a test runs, and a full pipe stops the server.
+        self.errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - the process' own
         self.process = subprocess.Popen(
             [sys.executable, "-m", "portal.serve", "--role", role, "--port", str(self.port)],
-            cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE,
+            cwd=ROOT, env={**os.environ, **environment}, stderr=self.errors,
         )  # fmt: skip
-        self.output = b""
         self._wait()
 
     def _wait(self) -> None:
@@ -67,14 +68,8 @@ class CheckServer:
 
     def log(self) -> str:
         """What it has logged up to now."""
-        assert self.process.stderr is not None
-        fd = self.process.stderr.fileno()
-        while select.select([fd], [], [], 0)[0]:
-            more = os.read(fd, 65536)
-            if not more:
-                break
-            self.output += more
-        return self.output.decode(errors="replace")
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of one's own, for a thread."""
@@ -86,11 +81,13 @@ class CheckServer:
     ) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
         """One request: status, headers in lower case, body."""
         used = connection or self.connect()
-        used.request(method, path, body=body, headers=headers)
-        response = used.getresponse()
-        content = response.read()
-        if connection is None:
-            used.close()
+        try:
+            used.request(method, path, body=body, headers=headers)
+            response = used.getresponse()
+            content = response.read()
+        finally:
+            if connection is None:
+                used.close()
         return response.status, {k.lower(): v for k, v in response.getheaders()}, content
 
     def check(
@@ -110,9 +107,8 @@ class CheckServer:
         """End it and wait."""
         self.process.send_signal(number)
         self.process.wait(15)
-        if self.process.stderr is not None:
-            self.log()
-            self.process.stderr.close()
+        self.output = self.log().encode()
+        self.errors.close()
 
 
 @contextlib.contextmanager

@@ -2,40 +2,46 @@
 
 from typing import Any, Final
 
+from keys.api.components import AMOUNT
 from keys.codes import MEANING, Code
 from portal.core.problem_codes import CONTENT_TYPE, PROBLEMS
 from portal.tenancy.schema import MOMENT, Schema, listed, maybe, ref, shape, text
 
-AMOUNT: Final = {"type": "integer", "minimum": 0, "maximum": 10**12}
 CODES: Final = text(
     "\n".join(f"- `{code.name}`: {MEANING[code]}" for code in Code),
     enum=[code.name for code in Code],
 )
 A_KEY: Final = "csk_live_7Kq2mX9aB4cD_…"
 
+FACTS: Final = shape(
+    {
+        "method": maybe(text("Of the client's request.", most=32)),
+        "path": maybe(text("As sent, without the query; it chooses the route.", most=4096)),
+        "ip": maybe(text("The client's address.", most=64)),
+        "model": maybe(text("The model that is asked for.", most=128)),
+    },
+    "method", "path", "ip", "model",
+)  # fmt: skip
 QUESTION: Final = shape(
     {
         "key": text("The key's text, as the client sent it."),
         "scopes": listed(text(most=64), "Needed besides the route's own.", most=64),
-        "request": shape(
+        "request": maybe(FACTS),
+        "usage": maybe(
             {
-                "method": text("Of the client's request."),
-                "path": text("As sent, without the query; it chooses the route.", most=4096),
-                "ip": text("The client's address."),
-                "model": text("The model that is asked for.", most=128),
-            },
-            "method", "path", "ip", "model",
+                "type": "object",
+                "additionalProperties": AMOUNT,
+                "maxProperties": 16,
+                "default": {"requests": 1},
+                "description": "What this request will use of each unit.",
+            }
         ),
-        "usage": {
-            "type": "object",
-            "additionalProperties": AMOUNT,
-            "default": {"requests": 1},
-            "description": "What this request will use of each unit.",
-        },
-        "subject": text("The data subject, by your own reference.", most=256),
-        "purpose": text("What for; the route's default purpose unless given.", most=64),
+        "subject": maybe(text("The data subject, by your own reference.", most=256, minLength=1)),
+        "purpose": maybe(
+            text("What for; the route's default purpose unless given.", most=64, minLength=1)
+        ),
         "gpc": {"type": "boolean", "description": "The request carried Global Privacy Control."},
-        "environment": text("Refuse a key of the other one.", enum=["live", "test"]),
+        "environment": maybe(text("Refuse a key of the other one.", enum=["live", "test", None])),
         "dry_run": {
             "type": "boolean",
             "default": False,

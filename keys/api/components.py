@@ -8,14 +8,25 @@ from typing import Final
 
 from portal.tenancy.schema import MOMENT, Schema, a_page, listed, maybe, ref, shape, text
 
+AMOUNT: Final = {"type": "integer", "minimum": 0, "maximum": 10**12}
 VERSION: Final = {"type": "integer", "minimum": 1, "description": "Raised by every change."}
 ENVIRONMENT: Final = text(enum=["live", "test"])
 STATE: Final = text(enum=["active", "pending", "suspended", "revoked", "leaked"])
-SCOPES: Final = listed(text(most=64), "Scopes of the Api, such as `chat:write`.", most=64)
-CIDRS: Final = listed(text(most=49), "Networks of the callers; empty: any address.", most=64)
-MODELS: Final = listed(text(most=128), "Models that may be asked for; empty: any.", most=64)
+SCOPES: Final = listed(
+    text(most=64, minLength=1), "Scopes of the Api, such as `chat:write`.", most=64
+)
+CIDRS: Final = listed(
+    text(most=49, minLength=2), "Networks of the callers; empty: any address.", most=64
+)
+MODELS: Final = listed(
+    text(most=128, minLength=1), "Models that may be asked for; empty: any.", most=64
+)
 PURPOSES: Final = maybe(
-    listed(text(most=64), "Purposes that the key may claim; null: any of the tenant's.", most=64)
+    listed(
+        text(most=64, minLength=1),
+        "Purposes that the key may claim; null: any of the tenant's.",
+        most=64,
+    )
 )
 METADATA: Final = {
     "type": "object",
@@ -29,7 +40,7 @@ OWNER: Final = text("A membership, such as `mem_7Kq2mX9aB4cD`.")
 LIMIT: Final[Schema] = {
     "name": text(most=64, minLength=1),
     "unit": text("`requests`, `tokens` or your own.", pattern="^[a-z][a-z0-9_]{0,31}$"),
-    "amount": {"type": "integer", "minimum": 0},
+    "amount": AMOUNT,
     "window": text(enum=["second", "minute", "hour", "day", "month"]),
     "algorithm": text(
         "`calendar`: so many a window, all at once if need be. `smooth`: a token bucket.",
@@ -39,8 +50,7 @@ LIMIT: Final[Schema] = {
         "Counted for this key, or for all keys of the tenant.", enum=["key", "tenant"]
     ),
     "burst": {
-        "type": "integer",
-        "minimum": 0,
+        **AMOUNT,
         "nullable": True,
         "description": "`smooth` only: the bucket's size. The amount unless given.",
     },
@@ -131,7 +141,11 @@ COMPONENTS: Final[Schema] = {
         *(name for name in CHANGEABLE if name not in {"name", "scopes"}),
         "api",
     ),
-    "KeyPatch": shape(CHANGEABLE, *CHANGEABLE, description="A merge patch (RFC 7396)."),
+    "KeyPatch": shape(
+        {**CHANGEABLE, "metadata": {**METADATA, "additionalProperties": maybe(text())}},
+        *CHANGEABLE,
+        description="A merge patch (RFC 7396): a null member of `metadata` is removed.",
+    ),
     "IssuedKey": shape(
         {
             "key": ref("Key"),
@@ -144,7 +158,7 @@ COMPONENTS: Final[Schema] = {
     "LimitRow": shape(LIMIT_ROW, "burst"),
     "LimitPage": a_page(ref("LimitRow")),
     "LimitPatch": shape(
-        {name: LIMIT[name] for name in ("amount", "burst")},
+        {"amount": AMOUNT, "burst": {**AMOUNT, "description": "`smooth` only."}},
         "amount",
         "burst",
         description="A merge patch (RFC 7396).",

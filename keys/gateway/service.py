@@ -41,9 +41,11 @@ class CheckService:
     def __init__(self, *, alone: bool = False) -> None:
         """`alone`: no portal beside it in this process, so it answers probes itself."""
         url = configuration.REDIS_URL()
+        # It gives up soon: the next miss tries again at once, where its own attempts double their
+        # pause, and keys that are not held stayed 503 for seconds after PostgreSQL was back.
         self.pool = AsyncConnectionPool(
             configuration.DATABASE_CHECK_URL() or configuration.DATABASE_URL(),
-            min_size=1, max_size=4, open=False, timeout=2, reconnect_timeout=30,
+            min_size=1, max_size=4, open=False, timeout=2, reconnect_timeout=0.5,
             kwargs={"autocommit": True, "options": "-c statement_timeout=2000"},
         )  # fmt: skip
         self.link = Link(url)
