@@ -9,6 +9,7 @@ import axe_playwright_python
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+LONGEST = 1600  # px of a picture
 SERIOUS = ("serious", "critical")
 
 
@@ -68,8 +69,12 @@ class Tab:
         ]
 
     def shot(self, path: Path) -> None:
-        """A picture of the whole page."""
-        self.page.screenshot(path=path, full_page=True)
+        """A picture of the page, of a long one its beginning."""
+        size = self.page.evaluate(
+            "() => [document.documentElement.clientWidth, document.documentElement.scrollHeight]"
+        )
+        clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], LONGEST)}
+        self.page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
 
 
 def tab(context: BrowserContext, base: str) -> Tab:

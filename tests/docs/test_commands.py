@@ -148,6 +148,13 @@ def test_secrets_are_made_and_a_database_of_ones_own_is_prepared(tmp_path: Path)
     assert "FAIL  SECRET_KEY" not in told
 
 
+def test_a_link_for_the_first_administrator_is_printed() -> None:
+    copy_template("docs_nobody")
+    nobody = at(os.environ["DATABASE_URL"], "docs_nobody")
+    for block in blocks_with("manage.py setup_link"):
+        assert "/setup/once-" in shell(block.text, DATABASE_URL=nobody)
+
+
 def test_each_process_starts_and_stops_as_it_is_written(tmp_path: Path) -> None:
     commands = [line for block in blocks_with("portal.serve") for line in lines(block.text)]
     assert len([line for line in commands if SERVED.search(line)]) == len(commands) >= 4
