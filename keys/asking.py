@@ -20,7 +20,7 @@ from keys.decision.snapshots import LimitRow
 from keys.models import Limit
 from portal.core import configuration
 from portal.core.clock import milliseconds
-from portal.core.names import prefix
+from portal.core.names import name, prefix
 from portal.core.redis import client
 
 NOT_STATED: Final = -1
@@ -57,9 +57,11 @@ def ask(questions: Sequence[Asked]) -> list[Answer]:
     answers: list[Answer] = []
     for begin in range(0, len(questions), BATCH):
         checks = [_check(each) for each in questions[begin : begin + BATCH]]
-        packed = msgspec.msgpack.encode((configuration.TEST_CLOCK(), 1, MOST_BYTES, checks))
         try:
-            raw: Any = _script()(keys=[prefix()], args=[packed])
+            # The run that the era began in, whichever this is: a page may show what comes back.
+            run = _text(client().get(name("run")))
+            asked = (configuration.TEST_CLOCK(), 1, MOST_BYTES, run, checks)
+            raw: Any = _script()(keys=[prefix()], args=[msgspec.msgpack.encode(asked)])
             reply = msgspec.msgpack.decode(raw, type=Reply)
         except (RedisError, msgspec.DecodeError) as error:
             log.warning("counters.away", error=type(error).__name__)
@@ -68,6 +70,10 @@ def ask(questions: Sequence[Asked]) -> list[Answer]:
     if any(answer[0] != DECIDED for answer in answers):
         raise CountersAway
     return answers
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
 
 
 @cache
