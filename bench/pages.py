@@ -87,7 +87,9 @@ ANALYZE asked;
 """
 DECISIONS = """
 INSERT INTO keys_decision
-SELECT gen_random_uuid()::text, a.tenant_id, d.at, a.id, a.kid, a.gateway,
+SELECT (lpad(to_hex((extract(epoch FROM d.at) * 1000)::bigint), 12, '0') || '7'
+        || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15)
+    )::uuid::text, a.tenant_id, d.at, a.id, a.kid, a.gateway,
     CASE WHEN d.luck >= 0.02 THEN 'OK' ELSE
         (ARRAY['RATE_LIMITED', 'QUOTA_EXCEEDED', 'SCOPE_MISSING', 'KEY_EXPIRED', 'IP_NOT_ALLOWED'])
         [1 + floor(d.luck * 250)::int] END,
@@ -127,13 +129,14 @@ FROM ledger_entry WHERE envelope LIKE '%"n":%';
 
 
 class Row(NamedTuple):
-    """One address, measured."""
+    """One address, measured, in milliseconds; `least` is what other work added least to."""
 
     name: str
     path: str
     status: int
     queries: int
     kib: float
+    least: float
     p50: float
     p95: float
 
@@ -152,6 +155,7 @@ def fill(owner_url: str, keys: int, decisions: int, entries: int) -> None:
             db.execute(DECISIONS.format(day=day, span=span, keys=keys, count=count))
             say(f"  decisions of {day + 1} days")
         db.execute(USAGE.format(days=DAYS))
+        db.execute("SELECT top_keys_count(10)")  # what the worker does every hour
         db.execute(LEDGER.format(keys=keys, entries=entries))
         db.execute("VACUUM ANALYZE")
 
@@ -227,18 +231,29 @@ def measure(client: Any, name: str, path: str, times: int) -> Row:
         taken.append((time.perf_counter() - begun) * 1000)
     cuts = statistics.quantiles(taken, n=20)
     return Row(
-        name, path, response.status_code, queries, size / 1024, statistics.median(taken), cuts[18]
+        name,
+        path,
+        response.status_code,
+        queries,
+        size / 1024,
+        min(taken),
+        statistics.median(taken),
+        cuts[18],
     )
 
 
 def table(rows: list[Row]) -> str:
     """Markdown, the slowest first; what is over a budget is bold."""
-    lines = ["| page | status | queries | KiB | p50 ms | p95 ms |", "|---|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| page | status | queries | KiB | least ms | p50 ms | p95 ms |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for row in sorted(rows, key=lambda each: -each.p95):
         queries = f"**{row.queries}**" if row.queries > BUDGET_QUERIES else f"{row.queries}"
         p95 = f"**{row.p95:.0f}**" if row.p95 > BUDGET_MS else f"{row.p95:.0f}"
         lines.append(
-            f"| `{row.path}` | {row.status} | {queries} | {row.kib:.0f} | {row.p50:.0f} | {p95} |"
+            f"| `{row.path}` | {row.status} | {queries} | {row.kib:.0f} | {row.least:.0f}"
+            f" | {row.p50:.0f} | {p95} |"
         )
     return "\n".join(lines)
 

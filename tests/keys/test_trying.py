@@ -166,6 +166,10 @@ def test_limits_that_are_used_up_are_told_and_a_trial_spends_nothing(
         codes = agrees(acme, gate, key, {"usage": {"requests": 2, "tokens": 41}})
         assert set(codes) >= {"QUOTA_EXCEEDED"}
     assert [x.remaining for x in tried(acme, key, {}).limits or []][1:] == [2, 40, 1]
+    fresh = acme.issue(limits=[body("own", 5, "month", "calendar")])
+    for _ in range(3):
+        assert tried(acme, fresh, {}).allowed
+        assert [x.remaining for x in tried(acme, fresh, {}).limits or []] == [5]
 
 
 def test_a_trial_stands_in_no_log(acme: Cast, gate: Gate, store: "redis.Redis") -> None:

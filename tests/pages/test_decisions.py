@@ -64,7 +64,7 @@ def test_a_decision_is_told_as_it_is_stored(
     assert one.status == 200
     for told in (
         "Refused", "PURPOSE_UNKNOWN", "The tenant has no such purpose.", "203.0.113.9",
-        "POST /v1/chat/completions", "gpt-4o", "support", "1 requests", "edge",
+        "POST /v1/chat/completions", "gpt-4o", "support", "requests: 1", "edge",
     ):  # fmt: skip
         assert told in one.text
     assert "user-42" not in one.html + page.html

@@ -1,115 +1,24 @@
-"""The outbox: what was written, to whom, and who read it; delivery to a real SMTP server."""
+"""The outbox: what was written, to whom, how its delivery went, and who read it."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from portal.core.mail import Letter, letter_of, write_mail
+from portal.core.ids import base62
+from portal.core.mail import Letter, write_mail
 from portal.core.models import Mail
-from portal.tenancy.mailing import deliver_waiting
 from portal.tenancy.scope import platform_scope
 from tests.keys.events import events_of
-from tests.pages.browser import Browser
+from tests.pages.browser import Browser, staff
 
+LIST = "/admin/outbox/"
 LETTER = Letter("mika@example.com", "Set up your sign-in", "Follow https://portal/setup/once-x.")
 
 
 def written(letter: Letter = LETTER) -> Mail:
     with platform_scope("a test"):
         return write_mail(letter, about="per_x")
-
-
-class Postman:
-    """An SMTP server (RFC 5321) that takes every mail, or says no to all."""
-
-    def __init__(self, greeting: bytes = b"220 here") -> None:
-        self.greeting, self.taken = greeting, list[str]()
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as lines:
-                connection.sendall(self.greeting + b"\r\n")
-                for line in lines:
-                    if line.upper().startswith(b"DATA"):
-                        connection.sendall(b"354 go on\r\n")
-                        text = b"".join(iter(lines.readline, b".\r\n"))
-                        self.taken.append(text.decode())
-                    if line.upper().startswith(b"QUIT"):
-                        connection.sendall(b"221 bye\r\n")
-                        break
-                    connection.sendall(b"250 fine\r\n")
-
-    def stop(self) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-
-@pytest.fixture
-def postman(monkeypatch: pytest.MonkeyPatch) -> Iterator[Postman]:
-    with platform_scope("a test"):
-        Mail.objects.all().delete()
-    postman = Postman()
-    monkeypatch.setenv("MAIL_URL", f"smtp+plain://127.0.0.1:{postman.port}")
-    monkeypatch.setenv("MAIL_FROM", "countersign@portal.example")
-    yield postman
-    with suppress(OSError):
-        postman.stop()
-
-
-def now_of(mail: Mail) -> Mail:
-    with platform_scope("a test"):
-        return Mail.objects.get(id=mail.id)
-
-
-def test_a_mail_is_delivered_once(postman: Postman) -> None:
-    mail = written()
-    assert deliver_waiting() == 1
-    assert deliver_waiting() == 0
-    assert len(postman.taken) == 1
-    text = postman.taken[0]
-    assert "To: mika@example.com\r\n" in text
-    assert "From: Countersign <countersign@portal.example>\r\n" in text
-    assert "/setup/once-x" in text
-    assert now_of(mail).state == "sent"
-
-
-def test_a_mail_that_failed_waits_and_is_given_up_after_five_tries(
-    monkeypatch: pytest.MonkeyPatch, postman: Postman, owner_db: object
-) -> None:
-    postman.stop()
-    mail = written()
-    assert deliver_waiting() == 1
-    assert (now_of(mail).state, now_of(mail).tries) == ("waiting", 1)
-    assert now_of(mail).fault == "ConnectionRefusedError"
-    assert deliver_waiting() == 0  # not before a minute is over
-    with platform_scope("a test"):
-        Mail.objects.filter(id=mail.id).update(tries=4, created_at="2026-01-01T00:00:00Z")
-    assert deliver_waiting() == 1
-    assert now_of(mail).state == "failed"
-
-
-@pytest.mark.parametrize("bad", ["a@example.com\nBcc: b@example.com", "a@example.com\rx"])
-def test_a_line_break_begins_no_other_header(bad: str) -> None:
-    with pytest.raises(ValueError, match="one line"):
-        written(Letter(bad, "x", "y"))
-    with pytest.raises(ValueError, match="one line"):
-        written(Letter("a@example.com", bad, "y"))
-
-
-def test_a_sealed_mail_moved_to_another_row_does_not_open() -> None:
-    mail, other = written(), written()
-    other.sealed = mail.sealed
-    assert letter_of(other) is None
 
 
 def test_reading_a_mail_is_for_security_admins_and_recorded(sol: Browser, ira: Browser) -> None:
@@ -130,3 +39,69 @@ def test_mails_are_searched_and_filtered(sol: Browser) -> None:
     assert "Nothing found" in sol.get("/admin/outbox/", q="no such subject").text
     assert sol.get("/admin/outbox/", state="nonsense").status == 400
     assert "once-x" not in sol.get("/admin/outbox/", format="csv").html
+
+
+def test_the_state_is_said_in_words(sol: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = written()
+    path = f"{LIST}{mail.id}/"
+    assert "Standing" in sol.get(path).text
+    for state, fault, words in (
+        ("sent", "", "Sent"), ("failed", "The server hung up.", "The server hung up."),
+        ("waiting", "", "Waiting"),
+    ):  # fmt: skip
+        with platform_scope("a test"):
+            Mail.objects.filter(id=mail.id).update(state=state, fault=fault)
+        assert words in sol.get(path).text
+        assert mail.id in sol.get(LIST, q=mail.id, state=state).html
+    monkeypatch.setenv("MAIL_URL", "smtp+plain://127.0.0.1:1")
+    assert "Tried next" in sol.get(path).text
+
+
+def test_a_mail_is_found_by_whom_it_is_about(sol: Browser) -> None:
+    suffix = base62(8)
+    lone = staff(f"Lone {suffix}", "")
+    with platform_scope("a test"):
+        mail = write_mail(Letter(lone.email, "x", "y"), about=lone.id)
+    for text in (lone.email, suffix, lone.id):
+        page = sol.get(LIST, q=text)
+        assert mail.id in page.html
+        assert f"/admin/people/{lone.id}/" in page.html
+
+
+def test_an_empty_outbox_says_what_comes_here(sol: Browser) -> None:
+    with platform_scope("a test"):
+        Mail.objects.all().delete()
+    page = sol.get(LIST)
+    assert "No mail has been written" in page.text
+    assert "MAIL_URL=" in page.text
+
+
+def test_a_mail_whose_key_is_gone_says_so(sol: Browser) -> None:
+    mail = written()
+    with platform_scope("a test"):
+        Mail.objects.filter(id=mail.id).update(sealed="9.AAAA")
+    path = f"{LIST}{mail.id}/"
+    assert "can't be read any more" in sol.get(LIST, q=mail.id).text
+    assert "can't be read any more" in sol.get(path).text
+    assert sol.post(path).status == 409
+    assert events_of(mail.id) == []
+
+
+def test_an_unknown_mail_is_no_page(sol: Browser) -> None:
+    for id in ("mai_nothing", "per_nothing"):
+        assert sol.get(f"{LIST}{id}/").status == 404
+        assert sol.post(f"{LIST}{id}/").status == 404
+
+
+def test_what_a_mail_says_is_kept_by_no_cache(sol: Browser) -> None:
+    page = sol.send(f"{LIST}{written().id}/")
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_the_outbox_asks_the_database_little(sol: Browser, queries: Callable[[], Any]) -> None:
+    for _ in range(20):
+        mail = written()
+    for path in (LIST, f"{LIST}{mail.id}/"):
+        with queries() as told:
+            assert sol.get(path).status == 200
+        assert len(told) <= 15, path

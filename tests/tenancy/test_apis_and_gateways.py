@@ -216,3 +216,13 @@ def test_refused_attempts_are_recorded(acme: Cast) -> None:
         withdraw_grant(actor=acme.owner, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="x")
     for object_id in (acme.gateway.id, acme.api.id):
         assert events_of(object_id)[-1] == "access.refused denied"
+
+
+def test_a_tenant_whose_grant_was_withdrawn_is_bound_to_no_gateway(acme: Cast) -> None:
+    bind = partial(
+        change_gateway, actor=OPERATOR, gateway_id=acme.gateway.id, tenant_ids=[acme.tenant.id]
+    )
+    bind()
+    withdraw_grant(actor=OPERATOR, tenant_id=acme.tenant.id, api_id=acme.api.id, reason="x")
+    with pytest.raises(Refusal, match="/tenants/0"):
+        bind()

@@ -53,7 +53,8 @@ class EditGateway(ReviewedPage, OfGateway):
     def find(self, **kwargs: Any) -> None:
         super().find(**kwargs)
         self.offers = offered(self.gateway.api)
-        self.bound = list(Tenant.objects.filter(gatewaytenant__gateway=self.gateway))
+        bound = Tenant.objects.filter(gatewaytenant__gateway=self.gateway)
+        self.bound = list(bound.only("id", "slug"))
 
     def form(self, data: Any = None) -> Form:
         return GatewayForm(data, tenants=self.offers, initial=self.initial())
