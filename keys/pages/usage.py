@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from keys.figures import PERIODS, Figures, Most, Of, Used, figures, most_used, period_of
@@ -37,7 +38,9 @@ class Sought(Listing):
 
     def __post_init__(self) -> None:
         tenants, self.tenant = tenant_filter(self.query.get("tenant", ""))
-        self.apis = list(Api.objects.order_by("name", "id")[:CHOOSABLE])
+        # The one that is asked for is among them, however many there are.
+        asked = Case(When(id=self.query.get("api", "").replace("\0", ""), then=0), default=1)
+        self.apis = list(Api.objects.order_by(asked, "name", "id")[:CHOOSABLE])
         choices = [("", "Any API"), *((api.id, api.name) for api in self.apis)]
         self.filters = [tenants, Filter("api", "API", choices)]
         super().__post_init__()

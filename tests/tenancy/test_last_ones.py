@@ -153,9 +153,9 @@ def test_an_owner_who_is_disabled_everywhere_keeps_no_tenant_going(acme: Cast) -
     disable(actor.id)()
     at: dict[str, Any] = {"actor": OPERATOR, "tenant_id": acme.tenant.id}
     with pytest.raises(Refusal, match="CONFLICT"):
-        disable_membership(**at, membership_id=acme.owner.membership_id, reason="x")
+        disable_membership(**at, membership_id=str(acme.owner.membership_id), reason="x")
     enable_person(actor=OPERATOR, person_id=actor.id, reason="x")
-    disable_membership(**at, membership_id=acme.owner.membership_id, reason="x")
+    disable_membership(**at, membership_id=str(acme.owner.membership_id), reason="x")
     assert bo.is_active
 
 

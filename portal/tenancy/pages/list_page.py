@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from portal.tenancy.models import Tenant
@@ -78,8 +78,9 @@ class ListPage(Page):
 
 def tenant_filter(slug: str) -> tuple[Filter, Tenant | None]:
     """A choice among the tenants, and the one of `slug`. Of many, only that one is offered."""
-    tenants = list(Tenant.objects.order_by("slug")[: CHOOSABLE + 1])
+    asked = Case(When(slug=slug.replace("\0", ""), then=0), default=1)
+    tenants = list(Tenant.objects.order_by(asked, "slug")[: CHOOSABLE + 1])
     if len(tenants) > CHOOSABLE:
-        tenants = [] if "\0" in slug else list(Tenant.objects.filter(slug=slug))
+        tenants = [tenant for tenant in tenants[:1] if tenant.slug == slug]
     choices = [("", "Any tenant"), *((each.slug, each.name) for each in tenants)]
     return Filter("tenant", "Tenant", choices), next((t for t in tenants if t.slug == slug), None)
