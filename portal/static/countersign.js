@@ -41,6 +41,8 @@ for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
+    // An answer that is a file leaves the page where it is: then it may be sent again.
+    setTimeout(() => { delete form.dataset.sent; }, 5000);
   });
 }
 addEventListener("pageshow", () => {

@@ -50,10 +50,10 @@ def crawl(tab: Tab, *, each: int = 2, also: Sequence[str] = ()) -> Iterator[tupl
 
     `also` are addresses that links lead to only from what is in some other state.
     """
-    start = ["/admin/", *also]
-    waiting, seen, visited = deque(start), set(start), Counter[str]()
-    while waiting:
-        path = waiting.popleft()
+    waiting, last, visited = deque(["/admin/"]), deque(also), Counter[str]()
+    seen = {"/admin/", *also}
+    while waiting or last:
+        path = waiting.popleft() if waiting else last.popleft()
         name = name_of(path)
         if name is None or visited[name] >= (3 if name in STOCK else each):
             continue

@@ -165,6 +165,9 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
     return [
         f"/admin/keys/{told['keys']['legacy-crm']}/resume/",
         "/admin/tenants/contoso/resume/",
+        "/admin/tenants/acme/suspend/",
+        f"/admin/tenants/acme/members/{owner.id}/role/",
+        f"/admin/tenants/acme/members/{owner.id}/disable/",
         f"/admin/tenants/acme/members/{left.id}/enable/",
         f"/admin/tenants/acme/tokens/{token.id}/revoke/",
         f"/admin/people/{gone.id}/enable/",
