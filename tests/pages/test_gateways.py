@@ -212,10 +212,15 @@ def test_many_tenants_are_named_by_their_slugs(
     assert "Acme , Globex" in both.text
 
 
-def test_an_api_is_chosen_first(acme: Cast, globex: Cast, sol: Browser) -> None:
+def test_an_api_is_chosen_first(
+    acme: Cast, globex: Cast, sol: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.tenancy.pages.gateway.CHOOSABLE", 10_000)
     page = sol.get("/admin/gateways/new/")
     assert "Which?" in page.text
     assert acme.api.slug in page.text
+    monkeypatch.setattr("portal.tenancy.pages.gateway.CHOOSABLE", 1)
+    assert "Its id, api_…" in sol.get("/admin/gateways/new/").text
     missing = sol.get("/admin/gateways/new/", api="api_nothing")
     assert missing.status == 404
     assert "There is no such API." in missing.text
