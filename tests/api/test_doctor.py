@@ -77,6 +77,8 @@ def test_the_command_ends_with_1_when_something_is_not(
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "nonsense"),
         ("COUNTERSIGN_TEST_CLOCK", "1"),
+        ("MAIL_URL", "smtp+plain://me:secret@mail.example"),
+        ("MAIL_URL", "https://mail.example"),
         ("KEY_PEPPERS", "1:c2hvcnQ="),
         ("KEY_PEPPERS", "nonsense"),
         ("KEY_BRAND", "TOOLONG"),
@@ -92,7 +94,7 @@ def test_what_is_unsafe_fails_and_no_value_of_a_secret_is_shown(
 
     assert finding.level == "FAIL"
     assert finding.hint
-    if name in {"SECRET_KEY", "KEY_PEPPERS"}:
+    if name in {"SECRET_KEY", "KEY_PEPPERS", "MAIL_URL"}:
         assert value not in str(finding)
 
 

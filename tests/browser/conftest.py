@@ -27,9 +27,9 @@ WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium. No longer than a module: no other loop can run beside Playwright's."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "install chromium (make test does)"
     running: Playwright

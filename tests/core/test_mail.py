@@ -1,5 +1,7 @@
 """Mails: sealed at rest, delivered once to a real SMTP server, tried again, given up, forgotten."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,6 +17,7 @@ from portal.tenancy.mailing import deliver_waiting
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.tasks import forget_mails
 from tests.core.postman import Postman
+from tests.plugin import ROOT
 
 LETTER = Letter("mika@example.com", "Set up your sign-in", "Follow https://portal/setup/once-x.")
 Post = Callable[..., Postman]
@@ -208,6 +211,15 @@ def test_a_mail_goes_after_its_transaction_and_not_at_all_without_it(
         mailing.send(LETTER, about="per_x")
         assert asked == []
     assert (asked, deliver_waiting()) == ([1], 1)
+
+
+def test_the_web_process_knows_where_the_worker_listens() -> None:
+    program = (
+        "import portal.asgi; from django.conf import settings;"
+        "from portal.tenancy.tasks import deliver_mails;"
+        "assert deliver_mails.app.conf.broker_url == settings.CELERY_BROKER_URL"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("bad", ["a@example.com\nBcc: b@example.com", "a@example.com\rx", "a\0"])

@@ -12,7 +12,7 @@ from portal.core.ids import base62
 from portal.tenancy.apis import create_api, grant_api
 from portal.tenancy.gateways import create_gateway, disable_gateway
 from portal.tenancy.models import Gateway
-from portal.tenancy.pages import gateway, gateway_form, list_page
+from portal.tenancy.pages import gateway_form, list_page
 from portal.tenancy.scope import platform_scope
 from tests.cast import OPERATOR, Cast
 from tests.keys.events import events_of
@@ -215,10 +215,12 @@ def test_many_tenants_are_named_by_their_slugs(
 def test_an_api_is_chosen_first(
     acme: Cast, globex: Cast, sol: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "CHOOSABLE", 10_000)  # other tests made APIs, too many for a list
+    monkeypatch.setattr("portal.tenancy.pages.gateway.CHOOSABLE", 10_000)
     page = sol.get("/admin/gateways/new/")
     assert "Which?" in page.text
     assert acme.api.slug in page.text
+    monkeypatch.setattr("portal.tenancy.pages.gateway.CHOOSABLE", 1)
+    assert "Its id, api_…" in sol.get("/admin/gateways/new/").text
     missing = sol.get("/admin/gateways/new/", api="api_nothing")
     assert missing.status == 404
     assert "There is no such API." in missing.text

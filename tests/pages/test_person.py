@@ -97,7 +97,7 @@ def test_a_stale_role_form_says_who_was_first(sol: Browser) -> None:
     sol.send(path, role="auditor", reason="was faster")
     page = sol.post(path, **fields)
     assert page.status == 412
-    assert "Nothing was saved." in page.text
+    assert "Nothing was saved: this was changed" in page.text
     assert "Sol changed the platform role of person “Kim”: was faster" in page.text
     kept = page.fields()
     assert (kept["role"], kept["reason"]) == (["security_admin"], ["steps in"])

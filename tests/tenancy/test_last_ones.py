@@ -149,13 +149,13 @@ def test_of_the_last_two_owners_one_stays(acme: Cast, demoted: bool) -> None:
 
 
 def test_an_owner_who_is_disabled_everywhere_keeps_no_tenant_going(acme: Cast) -> None:
-    bo, actor = person(acme.tenant, "Bo", "owner")
+    ada, (bo, actor) = str(acme.owner.membership_id), person(acme.tenant, "Bo", "owner")
     disable(actor.id)()
     at: dict[str, Any] = {"actor": OPERATOR, "tenant_id": acme.tenant.id}
     with pytest.raises(Refusal, match="CONFLICT"):
-        disable_membership(**at, membership_id=str(acme.owner.membership_id), reason="x")
+        disable_membership(**at, membership_id=ada, reason="x")
     enable_person(actor=OPERATOR, person_id=actor.id, reason="x")
-    disable_membership(**at, membership_id=str(acme.owner.membership_id), reason="x")
+    disable_membership(**at, membership_id=ada, reason="x")
     assert bo.is_active
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from portal.core import configuration as env
 from portal.core.configuration import ConfigurationError, Setting
@@ -59,6 +59,13 @@ def _metrics(value: str | None) -> Finding | None:
     return warn("METRICS_TOKEN", "is short", f"{SHORTEST_TOKEN} random characters or more")
 
 
+def _mail(value: SplitResult | None) -> Finding | None:
+    near = {"127.0.0.1", "localhost", "::1"}
+    if value is None or value.scheme != "smtp+plain" or value.hostname in near:
+        return None
+    return fail("MAIL_URL", "is without TLS", "Links with tokens would travel in clear: smtp://")
+
+
 def _test_clock(value: bool) -> Finding | None:
     if not value:
         return None
@@ -75,6 +82,7 @@ RULES: Final[dict[str, Callable[[Any], Finding | None]]] = {
     "BASE_URL": _base_url,
     "TRUSTED_PROXIES": _proxies,
     "METRICS_TOKEN": _metrics,
+    "MAIL_URL": _mail,
     "COUNTERSIGN_TEST_CLOCK": _test_clock,
 }
 
