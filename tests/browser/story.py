@@ -164,6 +164,10 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
     ).token  # fmt: skip
     return [
         f"/admin/keys/{told['keys']['legacy-crm']}/resume/",
+        *(
+            f"/admin/keys/{told['keys']['checkout-assistant']}/{verb}/"
+            for verb in ("edit", "suspend", "revoke")
+        ),
         "/admin/tenants/contoso/resume/",
         "/admin/tenants/acme/suspend/",
         f"/admin/tenants/acme/members/{owner.id}/role/",
