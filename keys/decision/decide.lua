@@ -18,8 +18,7 @@ local HELD = 86400  -- seconds that a version is kept in Redis after it was last
 
 local prefix = KEYS[1]
 local test_clock, most_decisions, most_bytes, run, checks = unpack(cmsgpack.unpack(ARGV[1]))
-local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
-local format = string.format
+local floor, ceil, min, max, format = math.floor, math.ceil, math.min, math.max, string.format
 local function int(n) return format('%d', n) end  -- exact to 2^53; '%.0f' costs three times as much
 
 local head = redis.call('MGET', prefix .. 'era', prefix .. 'clock', prefix .. 'offset',
@@ -34,8 +33,7 @@ local lease = (era or '') .. '|' .. (head[4] or '0')
 local stamp = (era or '') .. '|' .. (head[5] or '0')
 -- Another run of the server than the era's may have come back without its last writes.
 if not era or head[8] ~= run then
-  local none = {}
-  for i = 1, #checks do none[i] = {NO_ERA} end
+  local none = {}; for i = 1, #checks do none[i] = {NO_ERA} end
   return cmsgpack.pack({now, lease, stamp, none})
 end
 local era_start = tonumber(string.match(era, ':(%d+)$'))
@@ -91,7 +89,7 @@ local function want(check)
     local key = limits[i + 1] == 'calendar' and prefix .. 'q:' .. limits[i] .. ':' .. select(3, bounds(limits[i + 3]))
       or prefix .. 'b:' .. limits[i]
     limits[i] = {limits[i], key}
-    if stored[key] == nil then stored[key] = false; keys[#keys + 1] = key end
+    if stored[key] == nil then stored[key], keys[#keys + 1] = false, key end
   end
 end
 for _, check in ipairs(checks) do pcall(want, check) end  -- a poisoned one fails where its turn comes

@@ -45,6 +45,8 @@ async def drain_for_ever(stop: asyncio.Event) -> None:
 async def _drain(link: Link, connection: psycopg.AsyncConnection, stop: asyncio.Event) -> None:
     held, trimmed = await stream.place(connection), ""
     counted, since = 0.0, _minute() - REMEMBERED
+    # A drain that is killed again and again still gets a little further each time.
+    most = stream.PAGE
     while not stop.is_set():
         found = await link.call("GET", name("era"))
         more = False
@@ -53,7 +55,8 @@ async def _drain(link: Link, connection: psycopg.AsyncConnection, stop: asyncio.
             if era != trimmed:
                 await stream.trim_written(link, held, era)
                 trimmed = era
-            held, more = await stream.drain(link, connection, era, held)
+            held, more = await stream.drain(link, connection, era, held, most)
+            most = min(2 * most, stream.STRETCH)
         if time.monotonic() - counted > 5:
             counted, until = time.monotonic(), _minute()
             await _write_unknown(link, connection, since, until)

@@ -108,11 +108,12 @@ async def trim(link: Link, stretch: Stretch) -> None:
 
 
 async def drain(
-    link: Link, connection: AsyncConnection, era: str, held: Place
+    link: Link, connection: AsyncConnection, era: str, held: Place, most: int = STRETCH
 ) -> tuple[Place, bool]:
-    """Write the next stretch; returns the new place and whether there was one."""
+    """Write the next stretch, of at most so many entries; returns the new place and whether there
+    was one."""
     after = held.position if held.era == era else START
-    stretch = await read(link, after)
+    stretch = await read(link, after, most=most)
     if stretch is None:
         return Place(era, after), False
     try:
