@@ -200,10 +200,11 @@ def machine() -> Iterator[type[Limits]]:
         Limits.cast = make_cast("acme", owner="Ada")
         Limits.gates = [Gate(fleet[n % PROCESSES], Limits.cast) for n in range(9)]
         yield Limits
-        for gate in Limits.gates:
-            gate.connection.close()
         # The next era begins now, and not in the years that were played here.
         Limits.store.flushdb()
+        assert Limits.gates[0].check(Limits.cast.issue()).body["code"] == "OK"
+        for gate in Limits.gates:
+            gate.connection.close()
 
 
 def test_processes_say_what_the_model_says(machine: type[Limits]) -> None:
