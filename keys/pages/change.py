@@ -15,14 +15,16 @@ from keys.definitions import KeyPatch, parse_key_patch
 from keys.entitlement import owner_for, require_networks, require_scopes
 from keys.governed import governed
 from keys.models import ApiKey
-from keys.pages.difference import Line, difference, shape_of
+from keys.pages.difference import difference, shape_of
 from keys.pages.form import OWNERS, KeyForm, body_of, line_of
 from keys.pages.words import LABELS
-from keys.pages.writing import KeyFormPage, tell
+from keys.pages.writing import KeyFormPage
 from portal.core.clock import UTC
 from portal.core.refusals import Refusal
 from portal.tenancy.models import Membership, Scope
+from portal.tenancy.pages.difference import Line
 from portal.tenancy.pages.forms import STATUS, Form
+from portal.tenancy.pages.writing import tell
 from portal.tenancy.permission import attempt
 from portal.tenancy.scope import tenant_scope
 

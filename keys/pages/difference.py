@@ -1,33 +1,14 @@
 """What a change would change, before it is saved: now, after, and whether that is more or less."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from keys.definitions import LimitDefinition
 from keys.pages.words import LABELS, words_of
+from portal.tenancy.pages.difference import Line, Part
 
 IDENTITY: Final = ("shared_by", "name", "unit", "window", "algorithm")
 OPEN_WHEN_EMPTY: Final = ("allowed_cidrs", "allowed_models")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a value: `del` what goes, `ins` what comes, `""` what stays."""
-
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One member that changes."""
-
-    label: str
-    now: list[str]
-    after: list[Part]
-    narrows: bool
-    widens: bool
 
 
 def difference(

@@ -1,32 +1,26 @@
 """What the list of keys is asked for: its search, its filters, and the rows that they leave."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 
-from audit.ledger.values import SECRET
 from keys.models import ApiKey, Secret, SecretUse
 from keys.pages import standing
 from keys.pages.day import much_refused
 from portal.core import configuration
 from portal.core.clock import now
-from portal.core.logs import TOKEN
-from portal.tenancy.attempts import note_exposed
-from portal.tenancy.authentication import MOST_PROVED, provers
 from portal.tenancy.models import Membership, Tenant
 from portal.tenancy.pages.lists import COUNTED, Column, Filter, Listing
+from portal.tenancy.pages.pasted import PASTED
 
 State = ApiKey.State
 CHOOSABLE: Final = 50
 """Tenants, or a tenant's owners, that a select offers; beyond, their name is typed."""
 SHOWN: Final = 25
 """Keys of one page: a line of this list is long."""
-PASTED: Final = "pasted"
-"""Set in the address after a credential was taken out of it."""
 
 STATE: Final = Filter(
     "state", "State",
@@ -74,37 +68,6 @@ class Sought(Listing):
         self.page = max(1, min(int(number[:9]), COUNTED // self.size)) if fine else 1
         if not self.query.get("sort"):
             self.descending = True  # the newest first
-
-
-def holds_credential(text: str) -> bool:
-    """Whether a credential, or enough of one to matter, stands in `text`."""
-    return bool(SECRET.search(text) or SECRET.search(unicodedata.normalize("NFC", text)))
-
-
-def without_credentials(request: HttpRequest) -> str | None:
-    """The list's address without the credentials that stand in it; None if none does.
-
-    A real one is recorded as exposed: it is in the browser's history, and in logs on the way.
-    """
-    kept, found = QueryDict(mutable=True), False
-    for name, values in request.GET.lists():
-        if any(map(holds_credential, (name, *values))):
-            found = True
-            _record(request, " ".join((name, *values)))
-        else:
-            kept.setlist(name, values)
-    if not found:
-        return None
-    kept[PASTED] = "1"
-    return f"{request.path}?{kept.urlencode()}"
-
-
-def _record(request: Any, text: str) -> None:
-    for match in list(TOKEN.finditer(text))[:MOST_PROVED]:
-        for prove in provers:
-            if exposed := prove(match.group()):
-                note_exposed(exposed, request)
-                break
 
 
 def sought(query: QueryDict) -> Sought:

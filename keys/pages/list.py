@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from keys.models import ApiKey, Secret, SecretUse
 from keys.pages.day import Day, days_of
-from keys.pages.finding import PASTED, chosen, sought, without_credentials
+from keys.pages.finding import chosen, sought
 from keys.pages.standing import Standing, alive, standing
 from keys.remaining import LimitLeft, remaining_of
 from portal.core import configuration
@@ -20,6 +20,7 @@ from portal.core.charts import left
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import WHY, Page
+from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 from portal.tenancy.scope import platform_scope
 
 State = ApiKey.State
@@ -96,13 +97,6 @@ class Keys(Page):
             "csv": listing.address(format="csv"), "may_write": self.may("keys:write"),
             "base_url": configuration.BASE_URL().rstrip("/"),
         }  # fmt: skip
-
-
-PASTED_WORDS: Final = (
-    "What you searched for looks like a credential. It was not looked up and is not shown here,"
-    " but your browser and the servers on the way have seen it in an address. If it is a real key,"
-    " find it by its first part, such as csk_live_7Kq2, and revoke it."
-)
 
 
 def shown(keys: Sequence[ApiKey]) -> tuple[list[Row], bool]:

@@ -9,12 +9,13 @@ from django.http import HttpResponse
 from keys.governed import Changed
 from keys.models import ApiKey
 from keys.pages.day import days_of
-from keys.pages.writing import KeyFormPage, tell
+from keys.pages.writing import KeyFormPage
 from keys.revocation import REVOKE, revoke_key
 from keys.suspension import RESUME, SUSPEND, resume_key, suspend_key
 from keys.turning import Turn
 from portal.core.refusals import Refusal
 from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.writing import tell
 from portal.tenancy.scope import tenant_scope
 
 State = ApiKey.State

@@ -2,34 +2,20 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
 from audit.ledger.target import Target
 from keys.access import access_key, tenant_of_key
 from keys.models import ApiKey
-from portal.core.outbox import Propagation
 from portal.tenancy.actors import Actor
 from portal.tenancy.pages.forms import FormPage
 from portal.tenancy.permission import attempt, require
-
-PENDING = (
-    "It is saved, but Redis does not answer: checks may still go by the old state until it does."
-)
 
 
 def require_writing(actor: Actor, tenant_id: str, target: Target) -> None:
     """Refuse who may only look, before anything typed is judged, and record that they tried."""
     with attempt(actor, tenant_id, "keys:write", target):
         require(actor, "keys:write")
-
-
-def tell(request: HttpRequest, words: str, propagation: Propagation = "complete") -> None:
-    """Say on the next page what was done, and whether it holds everywhere already."""
-    if propagation == "complete":
-        messages.success(request, words)
-    else:
-        messages.warning(request, f"{words} {PENDING}")
 
 
 class KeyFormPage(FormPage):

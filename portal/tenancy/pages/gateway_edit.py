@@ -1,7 +1,6 @@
 """Change a gateway: what was typed is shown as a difference first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -10,6 +9,7 @@ from audit.ledger.reading import entries
 from portal.core.refusals import Refusal
 from portal.tenancy.gateways import change_gateway, checked_columns, fault_of_tenants
 from portal.tenancy.models import Gateway, Tenant
+from portal.tenancy.pages.difference import Line, Part
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.gateway import OfGateway
 from portal.tenancy.pages.gateway_form import KNOWN, GatewayForm, offered
@@ -23,25 +23,6 @@ LABELS: Final = {
 """What a member is called, and what an empty one says."""
 OPEN_WHEN_EMPTY: Final = "allowed_cidrs"
 MANY: Final = 20
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a value: `del` what goes, `ins` what comes, `""` what stays."""
-
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One member that changes."""
-
-    label: str
-    now: list[str]
-    after: list[Part]
-    narrows: bool
-    widens: bool
 
 
 class EditGateway(ReviewedPage, OfGateway):
