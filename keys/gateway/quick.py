@@ -11,7 +11,7 @@ from keys.decision import script
 from keys.decision.answer import render
 from keys.decision.decider import Decider, Prepared
 from keys.decision.outcome import decision_of
-from keys.decision.question import Invalid, parse
+from keys.decision.question import LARGEST_BODY, Invalid, parse
 from keys.decision.script import StoreUnavailable
 from keys.gateway.check import is_json
 from keys.gateway.http import Headers, bearer, peer_of, problem
@@ -24,6 +24,7 @@ class Quick:
     """Takes questions whose head is known (portal.core.known_heads)."""
 
     first_line = b"POST /v1/keys/check HTTP/1.1\r\n"
+    longest_body = LARGEST_BODY
 
     def __init__(self, decider: Decider) -> None:
         self.decider = decider

@@ -28,6 +28,8 @@ class Handler(Shape):
     """Who answers short requests."""
 
     first_line: bytes
+    longest_body: int
+    """Bytes; a longer one is refused, and the ordinary way does that."""
 
     def said(self, headers: Headers) -> Any:
         """What it needs of such a head; None: these requests take the ordinary way."""
@@ -93,6 +95,8 @@ class KnownHeads(BoundedProtocol):
         chunked = any(name == b"transfer-encoding" for name, _ in headers)
         said = self.handler.said(headers)
         if chunked or len(lengths) != 1 or not lengths[0].isdigit() or said is None:
+            return
+        if int(lengths[0]) > self.handler.longest_body:
             return
         if len(self.heads) >= MOST_HEADS:
             self.heads.clear()

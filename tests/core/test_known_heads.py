@@ -53,6 +53,18 @@ def shown(reply: Reply) -> tuple[int, dict[str, str], Any]:
     return reply.status, {k: v for k, v in reply.headers.items() if k not in new}, told
 
 
+def test_a_body_beyond_16_kib_is_refused_however_often_it_is_sent(
+    acme: Cast, checker: CheckServer
+) -> None:
+    key = acme.issue()
+    body = json.dumps({"key": key.secret.reveal()}).encode()
+    head = question(acme, key).partition(b"Content-Length")[0]
+    for filled, status in ((body.ljust(16 * 1024), 200), (body.ljust(16 * 1024 + 1), 413)):
+        asked = head + b"Content-Length: %d\r\n\r\n" % len(filled) + filled
+        told = [reply.status for _ in range(3) for reply in talk(checker.port, asked, wait=0.2)]
+        assert told == [status] * 3
+
+
 @pytest.mark.parametrize("more", QUESTIONS, ids=str)
 def test_both_ways_tell_the_same(acme: Cast, checker: CheckServer, more: dict[str, Any]) -> None:
     key = acme.issue(limits=[limit("m", 300, "month", "calendar")])
