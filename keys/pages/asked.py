@@ -68,7 +68,7 @@ TOO_LONG: Final = (
 class Asked(Listing):
     """The log as it is asked for. Inside the platform's scope."""
 
-    searched: str = "Key, address, subject or decision"
+    searched: str = "Key, address, subject or id"
     dates: bool = True
     tenant: Tenant | None = None
     gateways: dict[str, str] = field(default_factory=dict)
