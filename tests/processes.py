@@ -68,8 +68,9 @@ class CheckServer:
 
     def log(self) -> str:
         """What it has logged up to now."""
-        self.errors.seek(0)
-        return self.errors.read().decode(errors="replace")
+        # By place: the offset is the process', too, and each line that it writes moves it.
+        file = self.errors.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of one's own, for a thread."""

@@ -19,7 +19,8 @@ class Portal:
     def __init__(self, **environment: str) -> None:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        # Appended to, for the offset is shared with who reads.
+        self.output = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by stop()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "portal.serve", "--role", "all", "--port", str(self.port)],
             cwd=ROOT, env={**os.environ, "BASE_URL": self.base, **environment}, stderr=self.output,
@@ -45,8 +46,8 @@ class Portal:
 
     def log(self) -> str:
         """What it has logged."""
-        self.output.seek(0)
-        return self.output.read().decode(errors="replace")
+        file = self.output.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def stop(self) -> None:
         """End it and wait."""
