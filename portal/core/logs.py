@@ -77,3 +77,6 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # At DEBUG it tells of each variable that a template asks for in vain, with the whole context:
+    # on the page that shows a secret, the secret.
+    logging.getLogger("django.template").setLevel(logging.WARNING)
