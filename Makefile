@@ -28,8 +28,9 @@ faults: .venv/dev.stamp ## break stores and processes, FAULTS (200) kills, and w
 	@FAULTS=$${FAULTS:-200} FAULTS_FIGURES=var/faults.jsonl .venv/bin/python -m pytest -q -s tests/faults
 	@.venv/bin/python -m tests.faults var/faults.jsonl $${FAULTS:-200}
 
-bench: .venv/dev.stamp .venv-peers/stamp ## measure the check path beside a hello and what others use
+bench: .venv/dev.stamp .venv-peers/stamp ## measure the check path beside a hello and what others use, then every page
 	@.venv/bin/python -m bench
+	@.venv/bin/python -m bench.pages
 
 lock: .venv/dev.stamp ## compile requirements*.txt from pyproject.toml
 	$(COMPILE) -o requirements.txt

@@ -78,6 +78,11 @@ def measure(options: argparse.Namespace, folder: Path, pids: dict[str, int]) -> 
             rows += [told, ours.burst(bench, us.pid)]
             rows.append(ours.sustained(bench, us.pid, options.sustained))
             rows += ours.beside_a_page(bench)
+            script = folder / "paced.json"
+            script.write_text(
+                json.dumps({"gateway": gateway, "keys": secrets[:1000], "rest": REST})
+            )
+            rows += ours.flooded(bench, script, options.steady)
             rows.append(ours.together(bench, options.processes))
             rows.append(ours.everyone(bench, us.pid, options.fill, options.held))
             stand.fill(os.environ["DATABASE_OWNER_URL"], key_id, options.keys)
@@ -95,6 +100,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of a row")
     parser.add_argument("--sustained", type=int, default=60, help="seconds with the drain")
+    parser.add_argument("--steady", type=int, default=20, help="seconds of a steady pace")
     parser.add_argument("--held", type=int, default=100_000, help="keys that are asked about")
     parser.add_argument("--keys", type=int, default=1_000_000, help="keys in the database")
     parser.add_argument("--processes", type=int, default=2)

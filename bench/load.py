@@ -69,7 +69,7 @@ def run(url: str, lua: Path, *, seconds: int, connections: int = 32, core: int =
         float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]  # always printed
         _milliseconds(re.search(r"(?m)^\s+50%\s+(\S+)", said)[1]),  # type: ignore[index]
         _milliseconds(re.search(r"(?m)^\s+99%\s+(\S+)", said)[1]),  # type: ignore[index]
-        int(bad[1]) if bad else 0 + (sum(map(int, errors.groups())) if errors else 0),
+        (int(bad[1]) if bad else 0) + (sum(map(int, errors.groups())) if errors else 0),
     )
 
 

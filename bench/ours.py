@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import redis
 
-from bench import load, spent, stand
+from bench import load, paced, spent, stand
 from bench.load import Figures
 from bench.report import Row
 from portal.core.names import name
 
 CHECK, HELLO, ALL = 18_230, 18_231, 18_232
+VALID, UNKNOWN = 200, 2_000
+"""A second, of the flood."""
 FEW = 8
 """Connections to a server that has a thread for each."""
 HELLO_URL = f"http://127.0.0.1:{HELLO}/v1/keys/check"
@@ -145,6 +147,25 @@ def everyone(bench: Bench, pid: int, fill: int, held: int) -> Row:
     load.run(url(CHECK), bench.everyone, seconds=fill)
     row = asked(bench, f"{held:,} keys in turn", CHECK, {"check": pid}, bench.everyone)
     return row._replace(note=f"{stand.resident(pid):.0f} MiB resident")
+
+
+def flooded(bench: Bench, script: Path, seconds: int) -> list[Row]:
+    """A steady 200 valid questions a second: alone, then beside 2 000 a second about no key."""
+
+    def steady(port: int) -> Figures:
+        return paced.figures(paced.start(url(port), script, rate=VALID, seconds=seconds))
+
+    bare, alone = steady(HELLO), steady(CHECK)
+    flood = paced.start(url(CHECK), script, rate=UNKNOWN, seconds=seconds + 4, unknown=True)
+    time.sleep(2)
+    beside = steady(CHECK)
+    told = paced.figures(flood)
+    title = f"{VALID} checks/s"
+    note = f"{told.rate:,.0f} unknown keys a second were answered beside them"
+    return [
+        Row(f"{title}, steady", alone, bare),
+        Row(f"{title} beside {UNKNOWN:,} unknown/s", beside, bare, note=note),
+    ]
 
 
 def together(bench: Bench, count: int) -> Row:
