@@ -25,16 +25,21 @@ FIELD_OF: Final = {
 """A check's members as the form's fields."""
 
 
+def _fact(label: str, example: str) -> forms.CharField:
+    widget = forms.TextInput(attrs={"placeholder": example})
+    return forms.CharField(required=False, label=label, widget=widget)
+
+
 class TrialForm(Form):
     """Facts of a request, as a gateway would state them; all may be left out."""
 
-    request = forms.CharField(required=False, label="Request")
-    address = forms.CharField(required=False, label="From address")
-    model = forms.CharField(required=False, label="Model")
-    subject = forms.CharField(required=False, label="Subject")
-    purpose = forms.CharField(required=False, label="Purpose")
-    scopes = forms.CharField(required=False, label="Scopes asked for")
-    usage = forms.CharField(required=False, label="Usage")
+    request = _fact("Request", "POST /v1/chat/completions")
+    address = _fact("From address", "203.0.113.9")
+    model = _fact("Model", "gpt-4o")
+    subject = _fact("Subject", "user-42")
+    purpose = _fact("Purpose", "service-provision")
+    scopes = _fact("Scopes asked for", "chat:write models:read")
+    usage = _fact("Usage", "requests=1 tokens=1200")
 
     def __init__(self, data: Any = None, **kwargs: Any) -> None:
         # Nothing that is typed here needs a secret, and nothing shows one again.

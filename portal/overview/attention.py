@@ -141,10 +141,12 @@ def _refused(state: State) -> Iterator[Notice]:
 def _expiring(state: State) -> Iterator[Notice]:
     if count := state.whole.expiring:
         today = state.whole.today
+        when = "7 days, none of them within 24 hours"
+        if today:
+            when = "24 hours" if today == count else f"7 days, {today} of them within 24 hours"
         yield Notice(
             "warn", "Expiring",
-            f"{counted(count, 'key expires', 'keys expire')} within 7 days,"
-            f" {today or 'none'} of them within 24 hours.",
+            f"{counted(count, 'key expires', 'keys expire')} within {when}.",
             detail=among((line.name, line.expiring) for line in state.lines),
             button="List keys", url=address("keys", query="?expiry=7d"),
         )  # fmt: skip
@@ -167,7 +169,8 @@ def _suspended(state: State) -> Iterator[Notice]:
         held = line.states["active"]
         yield Notice(
             "info", "Suspended", "", line.name, address("tenant", line.slug), " is suspended.",
-            f"{counted(held, 'active key is', 'active keys are')} refused with TENANT_SUSPENDED.",
+            f"{counted(held, 'active key is', 'active keys are')} refused with TENANT_SUSPENDED."
+            if held else "It has no active key.",
             "Open tenant", address("tenant", line.slug),
         )  # fmt: skip
     if (rest := len(stopped) - NAMED) > 0:
