@@ -16,11 +16,13 @@ from keys.pages.limit_rows import LimitRows
 from portal.core.clock import now, rfc3339
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.models import Membership, Scope
+from portal.tenancy.pages.boxes import Ticked
 from portal.tenancy.pages.forms import Form, LinesField
 
 T = TypeVar("T")
 OWNERS: Final = 200
 """People that a select offers; of a larger tenant, the membership's id is typed."""
+RULES: Final = (("any", "Any of the tenant's"), ("only", "Only these"))
 PRESETS: Final = (
     ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("never", "No expiry"),
     ("on", "On the day below"),
@@ -37,16 +39,6 @@ class ScopeBox:
     """Not if it is of high risk and not held: that needs a second signature."""
 
 
-class Ticked(forms.Field):
-    """The values of check boxes that the template draws."""
-
-    widget = forms.MultipleHiddenInput
-
-    def clean(self, value: Any) -> list[str]:
-        """All that were sent."""
-        return [str(each) for each in value or []]
-
-
 class KeyForm(Form):
     """Everything of a key that can be changed. `held` are scopes that the key has already."""
 
@@ -54,7 +46,7 @@ class KeyForm(Form):
     owner = forms.CharField(
         label="Owner", required=False, help_text="Who answers for it. If they leave, it stops."
     )
-    scopes = Ticked(required=False)
+    scopes = Ticked()
     expiry = forms.CharField(label="Expires", required=False, widget=forms.Select(choices=PRESETS))
     expires_on = forms.CharField(
         label="Day", required=False, widget=forms.DateInput(attrs={"type": "date"})
@@ -72,7 +64,7 @@ class KeyForm(Form):
     )
     purposes_rule = forms.CharField(
         label="Purposes it may claim", required=False,
-        widget=forms.Select(choices=[("any", "Any of the tenant's"), ("only", "Only these")]),
+        widget=forms.Select(choices=RULES),
     )  # fmt: skip
     purposes = LinesField(label="Only these purposes", help_text="One a line. None: no purpose.")
     metadata = LinesField(
@@ -119,32 +111,49 @@ class KeyForm(Form):
         faults = Faults()
         if body.get("owner") == "":
             faults.add("/owner", "Choose who answers for the key.")
-        if "expires_at" in body:
+        if self.cleaned_data["purposes_rule"] not in dict(RULES):
+            faults.add("/purposes_rule", "Choose which purposes.")
+        if "expires_at" in body or self._typed("expiry", "expires_on", "expires_time"):
             faults.add("/expires_at", self._fault_of_end())
-        if "metadata" in body:
-            names = set()
-            for place, line in enumerate(self.cleaned_data["metadata"]):
-                pair = _pair(line)
-                if pair is None:
-                    faults.add(f"/metadata/{place}", "A line such as team=payments is needed.")
-                elif pair[0] in names:
-                    faults.add(f"/metadata/{place}", "This name stands twice.")
-                names.add(pair and pair[0])
+        if "metadata" in body or self._typed("metadata"):
+            self._judge_metadata(faults)
         return faults
+
+    def _typed(self, *names: str) -> bool:
+        """Whether any of these was typed otherwise than it stood there, right or not."""
+        return any(self.cleaned_data[name] != self.initial.get(name, "") for name in names)
+
+    def _judge_metadata(self, faults: Faults) -> None:
+        names = set()
+        for place, line in enumerate(self.cleaned_data["metadata"]):
+            pair = _pair(line)
+            if pair is None:
+                faults.add(f"/metadata/{place}", "A line such as team=payments is needed.")
+            elif pair[0] in names:
+                faults.add(f"/metadata/{place}", "This name stands twice.")
+            names.add(pair and pair[0])
 
     def _fault_of_end(self) -> str | None:
         choice, day = self.cleaned_data["expiry"], self.cleaned_data["expires_on"]
+        time, stood = self.cleaned_data["expires_time"], self.initial.get
         if choice not in dict(PRESETS):
             return "Choose when it ends."
         if choice == "on" and not day:
             return "Choose the day."
-        if choice != "on" and day not in ("", self.initial.get("expires_on")):
+        other = day not in ("", stood("expires_on")) or time not in ("", stood("expires_time"))
+        if choice != "on" and other:
             return "A day is given below: choose “On the day below”, or take it out."
         return None
 
     def body(self) -> dict[str, Any]:
         """What was typed, as REST takes it."""
         return body_of(self.cleaned_data, self.limits.shapes())
+
+    def clean(self) -> dict[str, Any] | None:
+        """As every form; the limits' rows are sent with their number."""
+        if self.limits.missing:
+            self.add_error(None, "The form came without its limits. Reload the page.")
+        return super().clean()
 
     def is_valid(self) -> bool:
         """Whether it can be read at all: no NUL anywhere."""
@@ -154,19 +163,22 @@ class KeyForm(Form):
         """As every form, and beside the limits' fields too."""
         if not refusal.errors:
             super().blame(refusal)
+        # Read once: the first error of a field takes its value away.
+        scopes = self.cleaned_data.get("scopes", [])
         for error in refusal.errors:
             name, _, rest = error["pointer"].lstrip("/").partition("/")
-            self._blame(name, rest, error["detail"], error)
+            if name == "scopes" and rest.isdecimal() and int(rest) < len(scopes):
+                self.add_error("scopes", f"{scopes[int(rest)]}: {error['detail']}")
+            else:
+                self._blame(name, rest, error["detail"], error)
         if not self.errors:
             self.add_error(None, "Nothing was saved. See what is marked among the limits.")
 
     def _blame(self, name: str, rest: str, detail: str, error: Mapping[str, str]) -> None:
         if name == "limits" and self.limits.blame(rest, detail):
             return
-        if name == "scopes" and rest.isdecimal() and int(rest) < len(self.cleaned_data["scopes"]):
-            self.add_error("scopes", f"{self.cleaned_data['scopes'][int(rest)]}: {detail}")
-        elif name == "expires_at":
-            chosen = self.cleaned_data.get("expiry") == "on"
+        if name == "expires_at":
+            chosen = self["expiry"].value() == "on"
             self.add_error("expires_on" if chosen else "expiry", detail)
         elif name == "metadata":
             self.add_error("metadata", _of_metadata(rest, detail))

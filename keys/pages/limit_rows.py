@@ -76,6 +76,8 @@ class LimitRows:
     """All rows of one form."""
 
     def __init__(self, data: Any = None, limits: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.missing = data is not None and not _number(data.get(COUNT, ""))
+        """Whether a form was sent that says nothing of limits: not even that there are none."""
         if data is None:
             typed = [typed_of(limit) for limit in limits]
             empty = min(SHOWN, MOST_LIMITS - len(typed))
@@ -118,12 +120,16 @@ class LimitRows:
         return True
 
 
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 4
+
+
 def _count(text: str) -> int:
-    fine = text.isascii() and text.isdecimal() and len(text) < 4
-    return max(1, min(int(text), MOST_LIMITS)) if fine else SHOWN
+    return max(1, min(int(text), MOST_LIMITS)) if _number(text) else SHOWN
 
 
 def _sent(data: Any, place: int, *, new: bool) -> LimitRow:
     prefix = f"limits-{place}"
-    held = {f"{prefix}-{name}": value for name, value in EMPTY.items()} if new else data
+    empty = {**dict.fromkeys(LimitRow.base_fields, ""), **EMPTY}
+    held = {f"{prefix}-{name}": value for name, value in empty.items()} if new else data
     return LimitRow(held, prefix=prefix)

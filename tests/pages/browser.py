@@ -75,6 +75,11 @@ class Fields(HTMLParser):
             self.area = None
 
 
+def _ticked(values: list[str]) -> list[str]:
+    """Boxes are sent with an empty value before them, so that none is not the same as not sent."""
+    return [value for value in values if value] or values[:1]
+
+
 class Page:
     """An answer as a person sees it."""
 
@@ -101,7 +106,7 @@ class Page:
         for told, fields in parser.forms:
             ours = told.get("method") == "post" and told.get("id") != "logout-form"
             if ours and sending_to in told.get("action", ""):
-                return fields
+                return {name: _ticked(values) for name, values in fields.items()}
         raise AssertionError(f"no form that sends to {sending_to!r}: {self.text[:500]}")
 
 
@@ -119,7 +124,8 @@ class Browser:
 
     def post(self, path: str, **fields: Any) -> Page:
         """Send a form as it is given here."""
-        return Page(self.client.post(path, fields))
+        sent = {name: [""] if value == [] else value for name, value in fields.items()}
+        return Page(self.client.post(path, sent))
 
     def send(self, path: str, *, action: str = "", to: str = "", **changes: Any) -> Page:
         """Look at a page, fill in its form and send it, as a person would."""

@@ -105,7 +105,7 @@ def test_what_a_revoked_key_can_no_longer_do_is_told_with_its_state(
 @pytest.mark.parametrize(
     ("reason", "error"),
     [
-        (None, "1 to 512 characters are needed."),
+        (None, "The form came without this field."),
         ("", "1 to 512 characters are needed."),
         ("x" * 513, "1 to 512 characters are needed."),
         ("turned \u202e around", "bidirectional characters are not taken."),

@@ -156,8 +156,9 @@ def test_unknown_wrong_disabled_and_without_password_are_one_answer_after_the_sa
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"password": PASSWORD}, "email", "Your mail address is needed."),
-        ({"email": "sol@example.com"}, "password", "Your password is needed."),
+        ({"password": PASSWORD}, "email", "The form came without this field."),
+        ({"email": "sol@example.com", "password": ""}, "password", "Your password is needed."),
+        ({"email": "sol@example.com"}, "password", "The form came without this field."),
         ({"email": "", "password": ""}, "email", "Your mail address is needed."),
         ({"email": "a\0b", "password": PASSWORD}, "email", "Null characters"),
         ({"email": "sol@example.com", "password": "\0"}, "password", "Null characters"),

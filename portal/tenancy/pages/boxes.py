@@ -6,16 +6,23 @@ from typing import Any
 from django import forms
 
 
+class Boxes(forms.CheckboxSelectMultiple):
+    """Boxes whose template also sends an empty value: none ticked is not the same as not sent."""
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return name not in data
+
+
 class Ticked(forms.Field):
     """The values of the boxes that were ticked, none of them required."""
 
     def __init__(self, *, choices: Iterable[tuple[str, str]] = (), **kwargs: Any) -> None:
-        kwargs.setdefault("widget", forms.CheckboxSelectMultiple(choices=list(choices)))
+        kwargs.setdefault("widget", Boxes(choices=list(choices)))
         super().__init__(required=False, **kwargs)
 
     def clean(self, value: Any) -> list[str]:
         """All that were sent."""
-        ticked = [str(each) for each in value or []]
+        ticked = [str(each) for each in value or [] if each]
         if any("\0" in each for each in ticked):
             raise forms.ValidationError("Null characters are not allowed.")
         return ticked

@@ -14,6 +14,7 @@ from portal.core.refusals import Refusal
 from portal.tenancy.pages.page import Page
 
 STATUS = {"CONFLICT": 409, "PRECONDITION_FAILED": 412, "FORBIDDEN": 403, "APPROVAL_REQUIRED": 403}
+NOT_SENT = "The form came without this field. Reload the page and send it again."
 NOT_DONE = {
     "CONFLICT": "This was changed at the same time. Nothing was saved.",
     "FORBIDDEN": "Your role may look at this, not change it. Nothing was saved.",
@@ -31,6 +32,15 @@ class Form(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any] | None:
+        """What the page has and was not sent is not empty: nobody emptied it."""
+        for name, field in self.fields.items():
+            sent_as = self.add_prefix(name)
+            omitted = field.widget.value_omitted_from_data(self.data, self.files, sent_as)
+            if omitted and not field.disabled:
+                self.add_error(name, NOT_SENT)
+        return super().clean()
 
     def blame(self, refusal: Refusal) -> None:
         """Put each error beside the field that it points at, the rest above the form."""
