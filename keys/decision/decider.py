@@ -74,12 +74,15 @@ class Decider:
         self.snapshots, self.script, self.restore = snapshots, script, restore
         self.told = [0] * (max(Code) + 1)
         """Decisions by code, for monitoring."""
+        self.short = 0
+        """Of these, how many on the short way (keys.gateway.quick)."""
         self.guesses = Guesses()
         self.upgrades = Upgrades(snapshots.pool)
         # Gateways whose credential was verified against the very snapshot that is held.
         self.proved: dict[str, GatewaySnapshot] = {}
         self.dry_runs = configuration.DRY_RUN_RATE()
         self.brand = configuration.KEY_BRAND()
+        self.prefix = f"{self.brand}_"
         # A reference, not the subject: keyed, so that it can't be guessed back from a dump.
         ring = configuration.KEY_PEPPERS()
         self.subject_key = hmac.digest(ring[min(ring)], b"countersign subject reference", "sha256")
@@ -192,6 +195,8 @@ class Decider:
 
     def held_key(self, gateway: GatewaySnapshot, ask: Ask) -> KeySnapshot | None:
         """The key that is held and proved by this text, and this gateway's to ask about."""
+        if not ask.key.startswith(self.prefix):
+            return None
         held = self.snapshots.keys.get(tokens.kid_in(ask.key))
         return held if held is not None and self._proved(gateway, held, ask.key) else None
 

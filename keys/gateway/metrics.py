@@ -28,6 +28,11 @@ class CheckMetrics(Collector):
             decisions.add_metric([code.name], decider.told[code])
         yield decisions
         yield CounterMetricFamily(
+            "countersign_short_answers",
+            "Of these, told without parsing a head that was known (docs/performance.md).",
+            value=decider.short,
+        )
+        yield CounterMetricFamily(
             "countersign_script_calls", "Calls of the decision's script.", value=script.calls
         )
         yield CounterMetricFamily(

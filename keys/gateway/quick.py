@@ -6,6 +6,8 @@ a task and without ASGI, and gives back whatever needs another step, before anyt
 
 from typing import Any, Final
 
+import structlog
+
 from keys.codes import Code
 from keys.decision import script
 from keys.decision.answer import render
@@ -17,7 +19,12 @@ from keys.gateway.check import is_json
 from keys.gateway.http import Headers, bearer, peer_of, problem
 from portal.core.known_heads import KnownHeads
 
+AGAIN: Final = (script.STALE, script.COLD, script.NEGATIVE_STALE, script.NO_ERA)
+"""Answers after which nothing was spent and another round may decide."""
 OK: Final = b"200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
+
+
+log = structlog.get_logger()
 
 
 class Quick:
@@ -30,10 +37,14 @@ class Quick:
         self.decider = decider
 
     def said(self, headers: Headers) -> str | None:
-        """The gateway's credential, where the head is a check's in order."""
+        """The gateway's credential, where the head is a check's in order and it was proved before.
+
+        A head of someone unknown is worth no memory, and pushes out none of those that are.
+        """
         sent = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         media = [value for name, value in headers if name == b"content-type"]
-        return bearer(sent) if len(media) == 1 and is_json(media[0]) else None
+        credential = bearer(sent) if len(media) == 1 and is_json(media[0]) else None
+        return credential if credential in self.decider.proved else None
 
     def begin(self, said: str, body: bytes, wire: KnownHeads) -> bool:
         """Ask the script, if that is all that is left to do."""
@@ -67,13 +78,23 @@ class Turn:
 
     def set_result(self, answer: list[Any]) -> None:
         """Tell the decision; what was believed and is no more starts again."""
-        if answer[0] != script.DECIDED:
+        if answer[0] in AGAIN:
             self.wire.go_the_long_way()
-            return
-        _, key, _, reasons = self.prepared
-        decision = decision_of(self.prepared.id, key, answer, reasons)
-        self.decider.told[decision.code] += 1
-        self.wire.reply(OK, render(decision))
+        elif answer[0] != script.DECIDED:
+            # The script may have charged before it failed: asked again, it would twice.
+            self.set_exception(StoreUnavailable())
+        else:
+            try:
+                _, key, _, reasons = self.prepared
+                decision = decision_of(self.prepared.id, key, answer, reasons)
+                told = render(decision)
+            except Exception:  # a bug is an end to the connection, never a client that waits
+                log.exception("check.failed")
+                self.wire.give_up()
+                return
+            self.decider.told[decision.code] += 1
+            self.decider.short += 1
+            self.wire.reply(OK, told)
 
     def set_exception(self, error: StoreUnavailable) -> None:
         """503, and not again: the script may have run."""

@@ -92,7 +92,7 @@ class Change(KeyFormPage):
             if self.version() != self.stood.version:
                 raise Refusal("PRECONDITION_FAILED")
             patch, lines = self.read(form)
-        if step == "save":
+        if step == "save" and lines:
             return self.save(patch)
         return self.compare(lines)
 

@@ -7,6 +7,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEADERS: Final = 32 * 1024
 """Bytes of request line and headers; above: 431."""
+MOST_WAITING: Final = 64
+"""Requests of one connection that wait for the answers before theirs; one more ends it: 400."""
 MOST_SECONDS: Final = 10.0
 """For a request to arrive whole; above: 408."""
 
@@ -86,6 +88,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > MOST_HEADERS or (upgrade and self._has_body()):
             # The parser takes the body of an upgrade for another protocol's or the next request.
             self._give_up(HEADERS_TOO_LARGE if size > MOST_HEADERS else REQUEST_INVALID)
+            return
+        if len(self.pipeline) >= MOST_WAITING:
+            # uvicorn takes as many as are sent and keeps each one's scope until its turn.
+            self._give_up(REQUEST_INVALID)
             return
         super().on_headers_complete()
         self.in_head = False

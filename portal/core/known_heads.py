@@ -99,7 +99,7 @@ class KnownHeads(BoundedProtocol):
         if int(lengths[0]) > self.handler.longest_body:
             return
         if len(self.heads) >= MOST_HEADS:
-            self.heads.clear()
+            del self.heads[next(iter(self.heads))]  # the one that was learned first
         self.heads[head] = Known(int(lengths[0]), said)
 
     def reply(self, status_and_type: bytes, body: bytes) -> None:
@@ -118,6 +118,12 @@ class KnownHeads(BoundedProtocol):
             self.transport.close()
         elif self.held_back:
             self._go_on()
+
+    def give_up(self) -> None:
+        """End the connection: there is no answer to the request that was taken."""
+        self.open, self.held_back = None, b""
+        if self.transport is not None:
+            self.transport.abort()
 
     def go_the_long_way(self) -> None:
         """Nothing was done with the request that was taken: it starts again from its bytes."""

@@ -113,3 +113,39 @@ def test_who_leaves_without_waiting_has_spent_at_most_once_for_each_question(
     assert spent == {sum(d.code is Code.OK for d in decisions) - 1}
     assert 0 < max(spent) <= whole
     assert store.exists(name("log"))
+
+
+def test_who_asks_on_and_on_and_reads_no_answer_is_cut_off(
+    server: CheckServer, acme: Cast, key: str
+) -> None:
+    wrong = asked(acme, key).replace(acme.gateway_token.encode(), b"csg_live_nobody")
+    probe = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    for flood in (probe, wrong):
+        with valid_traffic(server, acme, key), connections(server, 4) as wires:
+            before = memory(server)
+            cut = [_pours(wire, flood * 1000, 8 * MB) for wire in wires]
+            grown = memory(server) - before
+        assert all(cut), "somebody could send eight megabytes of requests"
+        assert grown < 20 * MB
+
+
+def _pours(wire: socket.socket, flood: bytes, most: int) -> bool:
+    """Send without reading; whether the other side ended it."""
+    wire.settimeout(0.5)
+    try:
+        for _ in range(most // len(flood)):
+            wire.sendall(flood)
+    except TimeoutError:
+        return True  # it reads no more
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    return False
+
+
+def test_a_few_requests_ahead_of_their_answers_are_all_answered(
+    server: CheckServer, acme: Cast, key: str
+) -> None:
+    with connections(server, 1) as (wire,):
+        wire.sendall(asked(acme, key) * 40)
+        told = replies(read(wire, 1))
+    assert [reply.status for reply in told] == [200] * 40

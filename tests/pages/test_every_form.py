@@ -51,10 +51,7 @@ HARMLESS = {"since"}
 
 def digest(database: Db) -> dict[str, Any]:
     """Everything governed, table by table."""
-    return {
-        table: database.execute(GOVERNED.format(table)).fetchone()  # type: ignore[arg-type]
-        for table in TABLES
-    }
+    return {table: database.execute(GOVERNED.format(table)).fetchone() for table in TABLES}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_every_model_has_a_list_and_a_page_of_each_row(ira: Browser, key: Any, m
     for shown in (page, row):
         assert "<style" not in shown.html and "style=" not in shown.html
         assert not re.search(r"<script(?![^>]*src=)", shown.html)
-        assert not re.search(r"\son[a-z]+=", shown.html)
+        assert not re.search(r"<[^>]*\son[a-z]+=", shown.html)
 
 
 def test_nothing_that_proves_anything_is_shown() -> None:

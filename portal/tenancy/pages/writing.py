@@ -122,10 +122,10 @@ class ReviewedPage(WritingPage):
         if step == "back" or "add" in self.request.POST:
             return self.show({"form": form})
         told = seen(lambda: self.judge(form))
-        if step == "save":
-            return self.save(form)
         if not told.get("lines"):
             return self.show({"form": form, "nothing": "Nothing differs. Nothing was saved."})
+        if step == "save":
+            return self.save(form)
         sent = [
             (name, value)
             for name, values in self.request.POST.lists() if name not in STEPS
