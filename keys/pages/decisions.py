@@ -75,7 +75,7 @@ class Decisions(Page):
         text = request.GET.get("q", "").strip().lower()
         if ID.fullmatch(text):
             return self.to("decision", text)
-        if request.GET.get("format") == "csv":
+        if request.GET.get("format") == "csv" and not seen(lambda: self.asked().faults):
             return seen(self.csv)
         response = self.show()
         response.status_code = self.status

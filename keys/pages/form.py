@@ -173,6 +173,7 @@ class KeyForm(Form):
                 self._blame(name, rest, error["detail"], error)
         if not self.errors:
             self.add_error(None, "Nothing was saved. See what is marked among the limits.")
+        self.refusal_code = refusal.code
 
     def _blame(self, name: str, rest: str, detail: str, error: Mapping[str, str]) -> None:
         if name == "limits" and self.limits.blame(rest, detail):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from keys.models import ApiKey, Secret, SecretUse
 from keys.pages.day import Day, days_of
-from keys.pages.finding import chosen, sought
+from keys.pages.finding import Sought, chosen, sought
 from keys.pages.standing import Standing, alive, standing
 from keys.remaining import LimitLeft, remaining_of
 from portal.core import configuration
@@ -71,7 +71,9 @@ class Keys(Page):
             return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv":
             with platform_scope(WHY):
-                return csv_response("keys", exported(chosen(sought(request.GET))), COLUMNS)
+                listing = sought(request.GET)
+                if not listing.faults:  # the page says what is wrong, a file would not
+                    return csv_response("keys", exported(listing), COLUMNS)
         return self.show()
 
     def show(self, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -89,7 +91,9 @@ class Keys(Page):
             listing.faults.insert(0, PASTED_WORDS)
         self.faulty = bool(listing.faults)
         # Which, then what of them: the sort never carries whole rows.
-        listing.take(chosen(listing).values_list("id", flat=True))
+        ids = chosen(listing).values_list("id", flat=True)
+        # What was never used is found by looking through all of them: once will do.
+        listing.take(ids, at_once=listing.chosen["used"] == "never")
         whole = ApiKey.objects.select_related("tenant", "owner__person").in_bulk(listing.rows)
         rows, known = shown([whole[id] for id in listing.rows])
         return {
@@ -101,13 +105,15 @@ class Keys(Page):
 
 def shown(keys: Sequence[ApiKey]) -> tuple[list[Row], bool]:
     """The keys as rows, by a few queries for all; and whether anyone knows what is left."""
-    secrets, ids = defaultdict(list), [key.id for key in keys]
-    for secret in Secret.objects.filter(key_id__in=ids).defer("digest", "pepper_id"):
+    secrets: dict[str, list[Secret]] = defaultdict(list)
+    uses: dict[str, dt.datetime] = {}
+    ids = [key.id for key in keys]
+    last = SecretUse.objects.filter(kid=OuterRef("kid")).values("last_used_at")
+    held = Secret.objects.filter(key_id__in=ids).defer("digest", "pepper_id")
+    for secret in held.annotate(last=Subquery(last[:1])):
         secrets[secret.key_id].append(secret)
-    uses = dict(
-        SecretUse.objects.filter(key_id__in=ids).values_list("key_id").annotate(
-            last=Max("last_used_at")).order_by()
-    )  # fmt: skip
+        if secret.last is not None:
+            uses[secret.key_id] = max(secret.last, uses.get(secret.key_id, secret.last))
     limits, days = remaining_of(keys), days_of(keys)
     known = limits is not None
     return [
@@ -190,12 +196,12 @@ COLUMNS: Final[dict[str, Any]] = {
 """Of the file; nothing of a secret but the public id."""
 
 
-def exported(keys: QuerySet[ApiKey]) -> Iterable[ApiKey]:
-    """The keys for the file, read as they are written."""
+def exported(listing: Sought) -> Iterable[ApiKey]:
+    """The keys for the file, in the list's order, read as they are written."""
     of_key = {"key_id": OuterRef("id")}
     uses = SecretUse.objects.filter(**of_key).order_by("-last_used_at").values("last_used_at")
     kids = Secret.objects.filter(**of_key).order_by("-issued_at", "-kid").values("kid")
-    rows = keys.select_related("tenant", "owner__person").order_by("-created_at", "-id")
+    rows = chosen(listing).select_related("tenant", "owner__person").order_by(*listing.order())
     return rows.annotate(
         last_used_at=Subquery(uses[:1]), kid=Subquery(kids[:1])
     ).iterator(chunk_size=2_000)  # fmt: skip

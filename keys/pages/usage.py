@@ -86,7 +86,7 @@ class Usage(Page):
         """The page, or with `format=csv` its table as a file."""
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
-        if request.GET.get("format") == "csv":
+        if request.GET.get("format") == "csv" and not seen(lambda: self.told()[0].faults):
             return seen(self.csv)
         response = self.show()
         response.status_code = self.status

@@ -59,7 +59,7 @@ def short_answers(server: CheckServer) -> int:
 @pytest.fixture(scope="module")
 def watched() -> Iterator[CheckServer]:
     """A server whose figures can be read."""
-    with check_servers(**WATCHED) as (running,):
+    with check_servers(1, **WATCHED) as (running,):
         yield running
 
 

@@ -303,11 +303,14 @@ def test_the_file_holds_what_is_filtered_and_nothing_computes_in_it(
 def test_a_tenant_without_keys_is_told_how_to_make_one(
     acme: Cast, sol: Browser, ira: Browser
 ) -> None:
-    page = sol.get(LIST, tenant=acme.tenant.slug, q="no such thing")
-    assert "No keys match" in page.text
     page = sol.get(LIST, tenant=acme.tenant.slug)
-    assert "No keys in Acme yet." in page.text
-    assert "No keys match" in page.text
+    assert "No keys in Acme yet. " in page.text and "Nothing found" not in page.text
+    assert f'href="/admin/keys/new/?tenant={acme.tenant.slug}">Create key' in page.html
+    assert f"/v1/tenants/{acme.tenant.slug}/keys" in page.text
+    acme.issue()
+    for asked in ({"q": "no such thing"}, {"page": "390"}):
+        page = sol.get(LIST, tenant=acme.tenant.slug, **asked)
+        assert "No keys match" in page.text and "first service" not in page.text
     assert sol.get("/admin/keys/new/").status == 200
     assert "Create key" not in ira.get(LIST).text
 
@@ -319,3 +322,18 @@ def test_what_people_wrote_is_text(acme: Cast, sol: Browser) -> None:
     assert "<script>alert" not in page.html
     assert "<img src=x" not in page.html
     assert "&lt;script&gt;alert(1)" in page.html
+
+
+def test_a_file_is_not_made_of_what_was_asked_for_wrongly(sol: Browser, acme: Cast) -> None:
+    wrong = dict.fromkeys(("tenant", "status", "role", "period", "state"), "no-such")
+    for name in "keys tenants people decisions usage gateways apis outbox".split():
+        page = sol.get(f"/admin/{name}/", format="csv", **wrong)
+        assert (page.status, page.headers["content-type"][:9]) == (400, "text/html"), name
+        assert 'href="/v1/docs#REQUEST_INVALID"' in page.html
+
+
+def test_the_file_is_in_the_order_of_the_list(sol: Browser, acme: Cast) -> None:
+    for name in ("b", "c", "a"):
+        acme.issue(name=name)
+    told = sol.get(LIST, format="csv", tenant=acme.tenant.slug, sort="-name").html.splitlines()
+    assert [line.split(",")[1] for line in told[1:]] == ["c", "b", "a"]

@@ -71,7 +71,9 @@ def test_a_form_that_lies_about_what_it_was_opened_on_changes_nothing(
     acme: Cast, sol: Browser, forged: str
 ) -> None:
     path = f"/admin/tenants/{acme.tenant.slug}/members/{acme.memberships['viewer'].id}/role/"
-    assert sol.send(path, role="owner", was=forged).status == 412
+    page = sol.send(path, role="owner", was=forged)
+    assert page.status == 412
+    assert "The form did not say rightly on what it was opened." in page.text
     assert member(acme, "viewer").role == "viewer"
 
 

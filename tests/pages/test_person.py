@@ -95,10 +95,13 @@ def test_a_stale_role_form_says_who_was_first(sol: Browser) -> None:
     path = f"{LIST}{kim.id}/role/"
     fields = {**sol.get(path).fields(), "role": "security_admin", "reason": "steps in"}
     sol.send(path, role="auditor", reason="was faster")
+    sol.send(f"{LIST}{kim.id}/invite/")  # later, and of no concern
     page = sol.post(path, **fields)
     assert page.status == 412
-    assert "Nothing was saved: this was changed" in page.text
-    assert "Sol changed the platform role of person “Kim”: was faster" in page.text
+    assert "Nothing was saved. This was changed while you looked at it: Sol changed" in page.text
+    assert "the platform role of person “Kim”: was faster" in page.text
+    assert "invited" not in page.text
+    assert 'href="/v1/docs#PRECONDITION_FAILED"' in page.html
     kept = page.fields()
     assert (kept["role"], kept["reason"]) == (["security_admin"], ["steps in"])
     assert sol.post(path, **kept).status == 302

@@ -36,6 +36,7 @@ class RoutesForm(Form):
 
     def blame(self, refusal: Refusal) -> None:
         """By line; pointers are `/routes/<line, from 0>/…`."""
+        self.refusal_code = refusal.code
         if not refusal.errors:
             return super().blame(refusal)
         for error in refusal.errors[:TOLD]:

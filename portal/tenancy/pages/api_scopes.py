@@ -84,6 +84,7 @@ class ScopesForm(Form):
 
     def blame(self, refusal: Refusal) -> None:
         """Beside the field of its row; places count the rows that say something."""
+        self.refusal_code = refusal.code
         if not refusal.errors:
             super().blame(refusal)
         filled = self.filled()

@@ -27,6 +27,8 @@ class Form(forms.Form):
     """A form of ours: nothing is required by the browser, everything by the verb."""
 
     use_required_attribute = False
+    refusal_code = "REQUEST_INVALID"
+    """Of the refusal, for who wants to look it up."""
     template_name = "parts/form.html"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,6 +46,7 @@ class Form(forms.Form):
 
     def blame(self, refusal: Refusal) -> None:
         """Put each error beside the field that it points at, the rest above the form."""
+        self.refusal_code = refusal.code
         for error in refusal.errors:
             name, _, rest = error["pointer"].lstrip("/").partition("/")
             if name in self.fields:

@@ -32,7 +32,8 @@ class ListPage(Page):
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
         seen(lambda: self.find(**kwargs))
-        if request.GET.get("format") == "csv":
+        # A file says nothing of what was asked for wrongly; the page does.
+        if request.GET.get("format") == "csv" and not seen(lambda: self.listing().faults):
             return seen(self.csv)
         response = self.show()
         response.status_code = self.status

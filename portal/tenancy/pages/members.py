@@ -5,6 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.http import HttpResponse
 
+from audit.ledger.events import Event
 from audit.ledger.target import Target
 from portal.core.refusals import Refusal, refuse
 from portal.tenancy.memberships import (
@@ -125,7 +126,10 @@ class ChangeMember(WritingPage):
         return self.to("tenant", self.member.tenant.slug)
 
     def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
-        return self.show(stale(form, refusal, self.member.id), status=STATUS.get(refusal.code, 400))
+        return self.show(
+            stale(form, refusal, self.member.id, Event.MEMBERSHIP_CHANGED),
+            status=STATUS.get(refusal.code, 400),
+        )
 
 
 class OfMember(TurnPage):

@@ -6,6 +6,7 @@ from django import forms
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 
+from audit.ledger.events import Event
 from audit.ledger.target import Target
 from portal.core.clock import now
 from portal.core.mail import configured
@@ -103,7 +104,10 @@ class PersonRole(OfPerson):
         return self.to("person", person.id)
 
     def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
-        return self.show(stale(form, refusal, self.person.id), status=STATUS.get(refusal.code, 400))
+        return self.show(
+            stale(form, refusal, self.person.id, Event.PERSON_ROLE_CHANGED),
+            status=STATUS.get(refusal.code, 400),
+        )
 
 
 class InvitePerson(OfPerson):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
+from audit.ledger.events import Event
 from audit.ledger.models import Entry
 from audit.ledger.reading import entries, payload_of
 from audit.ledger.sentences import sentence
@@ -51,9 +52,11 @@ class Step(NamedTuple):
     """The tenant that it is of; empty for the platform's."""
 
 
-def history(target: str, *, most: int = 5, since: dt.datetime | None = None) -> list[Step]:
-    """The latest entries about `target`, those after `since` if it is given. Inside a scope."""
-    rows = entries(tenant=None, target=target)
+def history(
+    target: str, *, most: int = 5, since: dt.datetime | None = None, event: Event | None = None
+) -> list[Step]:
+    """The latest entries about `target`, those after `since`, of one event. Inside a scope."""
+    rows = entries(tenant=None, target=target, type=event and event.type)
     if since is not None:
         rows = rows.filter(occurred_at__gt=since)
     return steps_of(rows[:most])
@@ -68,14 +71,6 @@ def steps_of(rows: Iterable[Entry]) -> list[Step]:
         Step(e.id, sentence(e, payload_of(e)), e.occurred_at, names.get(e.tenant_id or "", ""))
         for e in found
     ]
-
-
-def stale(form: Form, refusal: Refusal, target: str) -> dict[str, Any]:
-    """The form with what is wrong; one that is stale with the latest entries about `target`."""
-    told: dict[str, Any] = {"form": form}
-    if refusal.code == "PRECONDITION_FAILED":
-        told |= {"stale": True, "meanwhile": seen(lambda: history(target))}
-    return told
 
 
 class WritingPage(FormPage):
