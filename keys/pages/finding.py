@@ -148,7 +148,9 @@ def _state(wanted: str) -> Q:
     if wanted == "attention":
         refused = much_refused(share=standing.REFUSED, few=standing.FEW)
         urgent = Q(expires_at__lt=now() + standing.SOON) | Q(id__in=refused)
-        return Q(state=State.LEAKED) | (active & urgent)
+        gone = Membership.objects.filter(Q(is_active=False) | Q(person__is_active=False))
+        orphaned = Q(owner_id__in=gone.values("id"))
+        return Q(state=State.LEAKED) | (active & (urgent | orphaned))
     if wanted == "expired":
         return active & Q(expires_at__lte=now())
     if wanted == "active":

@@ -101,6 +101,50 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     return {name: f"/admin/{path}{'' if '?' in path else '/'}" for name, path in found.items()}
 
 
+FEW = 15
+"""Questions to the database for one page, its scope's own begin and end included."""
+
+
+def last_scope(told: Any) -> int:
+    """How many questions the page itself took: those before are the session's and the verb's."""
+    statements = [each["sql"].strip() for each in told.captured_queries]
+    begins = [place for place, sql in enumerate(statements) if sql == "BEGIN"]
+    return len(statements) - (begins[-1] if begins else 0)
+
+
+def test_no_page_with_a_form_asks_more_than_fifteen_questions(
+    forms: dict[str, str], queries: Callable[[], Any]
+) -> None:
+    sol = Browser(someone().person)
+    for name, path in forms.items():
+        with queries() as told:
+            page = sol.get(path)
+        assert len(told.captured_queries) <= FEW, (name, len(told.captured_queries))
+        fields = fields_of(page)
+        for step in ("compare", "save"):
+            with queries() as told:
+                answer = sol.post(path, **{**fields, "reason": "", "name": "", "step": step})
+            assert answer.status == 302 or last_scope(told) <= FEW, (name, step, last_scope(told))
+
+
+def test_what_is_shown_once_asks_no_more(
+    acme: Cast, queries: Callable[[], Any], forms: dict[str, str]
+) -> None:
+    sol = Browser(staff("Sol", "security_admin"))
+    made: dict[str, dict[str, Any]] = {
+        "key-new": {"name": "x", "owner": acme.memberships["owner"].id},
+        "gateway-new": {"name": "x", "tenants": [acme.tenant.id], "environments": ["live"]},
+        "token-new": {"name": "x", "creator": acme.memberships["owner"].id,
+                      "scopes": ["keys:read"], "expiry": "90"},
+    }  # fmt: skip
+    for name, typed in made.items():
+        fields = fields_of(sol.get(forms[name]))
+        with queries() as told:
+            page = sol.post(forms[name], **{**fields, **typed})
+        assert page.status == 200 and 'class="secret"' in page.html, (name, page.text[:300])
+        assert last_scope(told) <= FEW, (name, last_scope(told))
+
+
 def test_every_page_with_a_form_is_walked(forms: dict[str, str]) -> None:
     assert {str(page.name) for page in PAGES} == {*forms, *NO_FORM, *ELSEWHERE}
 

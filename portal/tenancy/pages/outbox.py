@@ -45,7 +45,10 @@ class Outbox(ListPage):
         return Listing(
             self.request.GET,
             filters=[STATE],
-            columns=[Column("written", ["-created_at", "-id"])],
+            columns=[
+                Column("written", ["-created_at", "-id"]),
+                Column("subject", ["subject", "id"]),
+            ],
             searched="Recipient, subject or id",
             dates=True,
         )
