@@ -116,6 +116,7 @@ def main() -> None:
     print(report.table(results["rows"]))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     results["rows"] = report.as_json(results["rows"])
+    results["options"] = {n: str(v) for n, v in vars(options).items()}
     options.json.write_text(json.dumps(results, indent=1))
 
 

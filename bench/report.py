@@ -41,12 +41,16 @@ def _cpu() -> str:
     return platform.processor()
 
 
+def _share(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
+
+
 def _line(row: Row, hello: Spent) -> str:
     figures = row.figures
     core = f"{hello['check'] / row.spent['check']:.2f}" if row.spent.get("check") else ""
     spent = ", ".join(f"{name} {us:.0f}" for name, us in row.spent.items() if us >= 0.5)
     return (
-        f"| {row.name} | {figures.rate:,.0f} | {row.ratio:.2f} | {core} | {figures.p50:.2f} |"
+        f"| {row.name} | {figures.rate:,.0f} | {_share(row.ratio)} | {core} | {figures.p50:.2f} |"
         f" {figures.p99:.2f} | {figures.p99 / row.hello.p99:.1f} | {figures.bad} | {spent} |"
     )
 
