@@ -19,7 +19,6 @@ from portal.tenancy.models import Gateway
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
-from portal.tenancy.pages.writing import seen
 
 CSS: Final = {"": "ok", "limit": "warn"}
 """A chip's class by a code's kind; everything else was refused for good."""
@@ -75,8 +74,8 @@ class Decisions(Page):
         text = request.GET.get("q", "").strip().lower()
         if ID.fullmatch(text):
             return self.to("decision", text)
-        if request.GET.get("format") == "csv" and not seen(lambda: self.asked().faults):
-            return seen(self.csv)
+        if request.GET.get("format") == "csv" and not self.seen(lambda: self.asked().faults):
+            return self.seen(self.csv)
         response = self.show()
         response.status_code = self.status
         return response

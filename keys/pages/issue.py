@@ -21,9 +21,8 @@ from portal.tenancy.apis import usable_apis
 from portal.tenancy.models import Api, Membership, Scope, Tenant
 from portal.tenancy.pages.forms import STATUS
 from portal.tenancy.pages.once import AlreadySent, once_only, token
-from portal.tenancy.pages.page import WHY, Page
+from portal.tenancy.pages.page import Page
 from portal.tenancy.permission import require
-from portal.tenancy.scope import platform_scope
 
 CHOOSABLE: Final = 50
 """Tenants that a select offers; beyond, the slug is typed."""
@@ -112,7 +111,7 @@ class NewKey(Page):
 
     def show(self, context: Any = None, *, status: int = 200, template: str = "") -> HttpResponse:
         """The form, or what was created."""
-        with platform_scope(WHY):
+        with self.scope():
             told = dict(context or {})
             if made := told.get("made"):
                 told |= _made(made)
@@ -137,7 +136,7 @@ class NewKey(Page):
     def place(self) -> Place:
         """What the address chooses, looked up."""
         slug, wanted = self.request.GET.get("tenant", ""), self.request.GET.get("api", "")
-        with platform_scope(WHY):
+        with self.scope():
             if not slug:
                 return Place()
             tenant = Tenant.objects.filter(slug=slug).first() if "\0" not in slug else None

@@ -19,9 +19,8 @@ from portal.core import configuration
 from portal.core.charts import left
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import COUNTED, csv_response
-from portal.tenancy.pages.page import WHY, Page
+from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
-from portal.tenancy.scope import platform_scope
 
 State = ApiKey.State
 WINDOWS: Final = {
@@ -70,7 +69,7 @@ class Keys(Page):
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv":
-            with platform_scope(WHY):
+            with self.scope():
                 listing = sought(request.GET)
                 if not listing.faults:  # the page says what is wrong, a file would not
                     return csv_response("keys", exported(listing), COLUMNS)

@@ -10,7 +10,6 @@ from portal.tenancy.models import Api
 from portal.tenancy.pages.api import api_of
 from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
-from portal.tenancy.pages.writing import seen
 
 LONGEST: Final = 4_096
 """Bytes of a path that a check reads (CONTRACT.md)."""
@@ -34,13 +33,13 @@ class RouteTest(Page):
         """The question, and with one asked the answer. A credential never stays in the address."""
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
-        self.api = seen(lambda: api_of(kwargs["id"]))
+        self.api = self.seen(lambda: api_of(kwargs["id"]))
         asked = request.GET.get("request", "").strip()
         told = {"api": self.api, "asked": asked[:LONGEST], "fault": fault_of(asked)}
         if PASTED in request.GET:
             told["pasted"] = PASTED_WORDS
         if asked and not told["fault"]:
-            told |= seen(lambda: answer(self.api, *asked.split(maxsplit=1)))
+            told |= self.seen(lambda: answer(self.api, *asked.split(maxsplit=1)))
         return self.show(told, status=400 if told["fault"] else 200)
 
 

@@ -16,7 +16,6 @@ from portal.tenancy.pages.list_page import CHOOSABLE, tenant_filter
 from portal.tenancy.pages.lists import Chip, Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
-from portal.tenancy.pages.writing import seen
 from portal.tenancy.permission import ID
 
 
@@ -86,8 +85,8 @@ class Usage(Page):
         """The page, or with `format=csv` its table as a file."""
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
-        if request.GET.get("format") == "csv" and not seen(lambda: self.told()[0].faults):
-            return seen(self.csv)
+        if request.GET.get("format") == "csv" and not self.seen(lambda: self.told()[0].faults):
+            return self.seen(self.csv)
         response = self.show()
         response.status_code = self.status
         return response

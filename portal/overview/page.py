@@ -14,8 +14,7 @@ from portal.overview.figures import PERIODS, figures, period_of, sparks
 from portal.overview.standing import STATES, TenantLine
 from portal.overview.steps import first_steps
 from portal.tenancy.pages.lists import csv_response
-from portal.tenancy.pages.page import WHY, Page
-from portal.tenancy.scope import platform_scope
+from portal.tenancy.pages.page import Page
 
 TENANTS_SHOWN: Final = 10
 
@@ -83,6 +82,6 @@ class OverviewCsv(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The file."""
-        with platform_scope(WHY):
+        with self.scope():
             rows: Any = standing.lines(figures(period_of(request.GET.get("period", ""))))
         return csv_response("keys-by-tenant", rows, COLUMNS)

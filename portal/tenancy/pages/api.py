@@ -15,7 +15,7 @@ from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.list_page import CHOOSABLE
 from portal.tenancy.pages.lists import Column, Listing
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.writing import WritingPage, history, seen, tell
+from portal.tenancy.pages.writing import WritingPage, history, tell
 from portal.tenancy.permission import found
 
 SHOWN: Final = 50
@@ -130,7 +130,7 @@ class Grant(OfApi):
 
     def act(self, form: Form) -> HttpResponse:
         slug = form.cleaned_data["tenant"]
-        tenant = seen(lambda: Tenant.objects.filter(slug=slug).first())
+        tenant = self.seen(lambda: Tenant.objects.filter(slug=slug).first())
         if tenant is None:
             refuse("There is no such tenant." if slug else "Choose a tenant.", "/tenant")
         try:

@@ -16,7 +16,7 @@ from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.list_page import CHOOSABLE, ListPage, tenant_filter
 from portal.tenancy.pages.lists import Column, Filter, Listing
 from portal.tenancy.pages.once import AlreadySent, once_only, token
-from portal.tenancy.pages.writing import WritingPage, seen, tell
+from portal.tenancy.pages.writing import WritingPage, tell
 
 PLATFORM: Final = "-"
 """In the place of a tenant's slug: the platform's own. No slug begins with a hyphen."""
@@ -143,7 +143,7 @@ class NewApi(WritingPage):
 
     def act(self, form: Form) -> HttpResponse:
         typed = form.cleaned_data
-        tenant_id = seen(lambda: owner_id(typed["tenant"]))
+        tenant_id = self.seen(lambda: owner_id(typed["tenant"]))
         try:
             with once_only(self.request):
                 api = create_api(

@@ -23,7 +23,7 @@ from portal.tenancy.pages.list_page import CHOOSABLE
 from portal.tenancy.pages.nginx import recipe, secrets_of
 from portal.tenancy.pages.once import AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.writing import WritingPage, history, seen, tell
+from portal.tenancy.pages.writing import WritingPage, history, tell
 from portal.tenancy.permission import found
 
 SHOWN: Final = 50
@@ -117,14 +117,14 @@ class NewGateway(WritingPage):
         if self.api is None:
             return self.show({"form": form}, status=400)
         try:
-            tenant_ids = seen(lambda: self.judge(form))
+            tenant_ids = self.seen(lambda: self.judge(form))
             with once_only(self.request):
                 issued = create_gateway(
                     actor=self.actor, api_id=self.api.id, tenant_ids=tenant_ids, **form.members()
                 )
         except AlreadySent as sent:
             made = sent.made
-            return self.created(seen(lambda: gateway_of(made)))
+            return self.created(self.seen(lambda: gateway_of(made)))
         return self.issued(issued)
 
     def judge(self, form: GatewayForm) -> list[str]:
@@ -145,7 +145,7 @@ class NewGateway(WritingPage):
 
     def created(self, gateway: Gateway, secret: str = "") -> HttpResponse:
         """What was made; without a secret, for a form that was sent before."""
-        told = seen(lambda: facts(gateway, secret or PLACEHOLDER))
+        told = self.seen(lambda: facts(gateway, secret or PLACEHOLDER))
         return self.show({**told, "secret": secret}, template="tenancy/gateway_created.html")
 
     def refused(self, form: Form, refusal: Refusal) -> HttpResponse:

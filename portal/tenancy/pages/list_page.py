@@ -10,7 +10,6 @@ from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
-from portal.tenancy.pages.writing import seen
 
 CHOOSABLE: Final = 50
 """What a select offers; beyond, only what was asked for by name."""
@@ -31,10 +30,10 @@ class ListPage(Page):
         """The page, or with `format=csv` the file."""
         if address := without_credentials(request):
             return HttpResponseRedirect(address)
-        seen(lambda: self.find(**kwargs))
+        self.seen(lambda: self.find(**kwargs))
         # A file says nothing of what was asked for wrongly; the page does.
-        if request.GET.get("format") == "csv" and not seen(lambda: self.listing().faults):
-            return seen(self.csv)
+        if request.GET.get("format") == "csv" and not self.seen(lambda: self.listing().faults):
+            return self.seen(self.csv)
         response = self.show()
         response.status_code = self.status
         return response

@@ -24,7 +24,7 @@ from portal.tenancy.pages.forms import STATUS, Form
 from portal.tenancy.pages.list_page import ListPage
 from portal.tenancy.pages.lists import Column, Filter, Listing
 from portal.tenancy.pages.once import AlreadySent, once_only, token
-from portal.tenancy.pages.writing import WritingPage, seen, tell
+from portal.tenancy.pages.writing import WritingPage, tell
 from portal.tenancy.permission import found
 from portal.tenancy.roles import ACTIONS, MANAGEMENT_SCOPES
 
@@ -219,7 +219,7 @@ class NewToken(OfTenant):
     def act(self, form: Form) -> HttpResponse:
         assert isinstance(form, TokenForm)
         form.faults().settle()
-        creator_id = seen(lambda: self.member(form.cleaned_data["creator"]))
+        creator_id = self.seen(lambda: self.member(form.cleaned_data["creator"]))
         try:
             with once_only(self.request):
                 issued = create_management_token(
@@ -247,7 +247,7 @@ class NewToken(OfTenant):
     def created(self, made: str, secret: str = "") -> HttpResponse:
         """What was made; without a secret, for a form that was sent before."""
         rows = ManagementToken.objects.select_related("creator__person")
-        row = seen(lambda: found(rows.filter(tenant=self.tenant), made))
+        row = self.seen(lambda: found(rows.filter(tenant=self.tenant), made))
         may = ACTIONS[row.creator.role]
         told = {
             "token": row, "secret": secret, "idle": [s for s in row.scopes if s not in may],

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 
 from audit.ledger.events import Event
 from audit.ledger.target import Target
-from portal.core.refusals import Refusal, refuse
+from portal.core.refusals import refuse
 from portal.tenancy.memberships import (
     add_member,
     change_role,
@@ -15,10 +15,9 @@ from portal.tenancy.memberships import (
     enable_membership,
 )
 from portal.tenancy.models import Membership, Person
-from portal.tenancy.pages.forms import STATUS, Form
+from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.management_tokens import tenant_of
 from portal.tenancy.pages.once import AlreadySent, once_only, token
-from portal.tenancy.pages.stale import stale
 from portal.tenancy.pages.turning import TurnPage
 from portal.tenancy.pages.writing import WritingPage, tell
 from portal.tenancy.permission import found
@@ -100,6 +99,7 @@ class ChangeMember(WritingPage):
     changes = "tenants:write"
     section = "tenants"
     template = "tenancy/member_role.html"
+    decides = Event.MEMBERSHIP_CHANGED
     form_class = RoleForm
 
     def find(self, **kwargs: Any) -> None:
@@ -124,12 +124,6 @@ class ChangeMember(WritingPage):
         words = f"{self.member.person.name} is {member.get_role_display().lower()} now."
         tell(self.request, words)
         return self.to("tenant", self.member.tenant.slug)
-
-    def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
-        return self.show(
-            stale(form, refusal, self.member.id, Event.MEMBERSHIP_CHANGED),
-            status=STATUS.get(refusal.code, 400),
-        )
 
 
 class OfMember(TurnPage):

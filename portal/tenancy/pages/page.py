@@ -1,12 +1,13 @@
 """The base of every page: who asks, may they see it, and everything read in one scope.
 
-A page reads and renders inside the platform's scope: a query that a template makes sees what the
-view saw. A POST calls one verb, outside of any scope, and answers with a redirect; a page that
-shows a secret answers the POST itself (portal.tenancy.pages.once).
+A page reads and renders inside its scope, the platform's or a tenant's: a query that a template
+makes sees what the view saw. A POST calls one verb, outside of any scope, and answers with a
+redirect; a page that shows a secret answers the POST itself (portal.tenancy.pages.once).
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -22,13 +23,14 @@ from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
 
+T = TypeVar("T")
 NOTHING_YET: Final = "tenancy/sign_in_no_pages.html"
 """For who is signed in and has no role here."""
 WHY: Final = "the admin's pages show every tenant"
 
 
 class Page(View):
-    """One page of the admin. Subclasses say what it needs, its template and its context."""
+    """One page. Subclasses say what it needs, its template and its context."""
 
     http_method_names = ["get", "head", "post"]
     namespace: ClassVar[str] = "admin"
@@ -44,14 +46,27 @@ class Page(View):
         """Sign in first; then whatever is refused is a page that says so."""
         if not (request.user.is_authenticated and request.user.is_verified()):
             return self.sign_in_first(request)
-        self.actor = actor_of(request)
-        if not self.actor.actions:
-            return TemplateResponse(request, NOTHING_YET, status=403)
         try:
+            self.actor = self.acting(request, **kwargs)
+            if not self.actor.actions:
+                return TemplateResponse(request, NOTHING_YET, status=403)
             require(self.actor, self.needs)
             return super().dispatch(request, *args, **kwargs)
         except Refusal as refusal:
             return refusal_page(request, refusal)
+
+    def acting(self, request: HttpRequest, **kwargs: Any) -> Actor:
+        """Who asks, with what they may do at the page's place. Outside of any scope."""
+        return actor_of(request)
+
+    def scope(self) -> AbstractContextManager[None]:
+        """What the page reads: every tenant, on the admin's pages."""
+        return platform_scope(WHY)
+
+    def seen(self, read: Callable[[], T]) -> T:
+        """What `read` finds in the page's scope, before a verb is called in its own transaction."""
+        with self.scope():
+            return read()
 
     def sign_in_first(self, request: HttpRequest) -> HttpResponse:
         """To the sign-in page, and from there back here if this was only looked at."""
@@ -83,7 +98,7 @@ class Page(View):
         self, context: Mapping[str, Any] | None = None, *, status: int = 200, template: str = ""
     ) -> HttpResponse:
         """The page, whole. `context` is added to the page's own."""
-        with platform_scope(WHY):
+        with self.scope():
             told = {"page": self, "actor": self.actor, **self.context(), **(context or {})}
             response = TemplateResponse(
                 self.request, template or self.template, told, status=status

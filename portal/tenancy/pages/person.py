@@ -11,15 +11,13 @@ from audit.ledger.target import Target
 from portal.core.clock import now
 from portal.core.mail import configured
 from portal.core.models import Mail
-from portal.core.refusals import Refusal
 from portal.tenancy.models import Invitation, Membership, Person, RecoveryCode, Session, Totp
-from portal.tenancy.pages.forms import STATUS, Form
+from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.once import AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.people import ROLES
-from portal.tenancy.pages.stale import stale
 from portal.tenancy.pages.turning import TurnPage, Why
-from portal.tenancy.pages.writing import WritingPage, history, seen, tell
+from portal.tenancy.pages.writing import WritingPage, history, tell
 from portal.tenancy.people import change_platform_role, disable_person, enable_person
 from portal.tenancy.permission import found
 from portal.tenancy.signing_in.inviting import invite_person
@@ -85,6 +83,7 @@ class PersonRole(OfPerson):
     """`/admin/people/<id>/role/`."""
 
     template = "tenancy/person_role.html"
+    decides = Event.PERSON_ROLE_CHANGED
     form_class = RoleForm
 
     def initial(self) -> dict[str, Any]:
@@ -102,12 +101,6 @@ class PersonRole(OfPerson):
         role = person.get_platform_role_display() if person.platform_role else "no platform role"
         tell(self.request, f"{person.name}: {role.lower()}, from their next request on.")
         return self.to("person", person.id)
-
-    def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
-        return self.show(
-            stale(form, refusal, self.person.id, Event.PERSON_ROLE_CHANGED),
-            status=STATUS.get(refusal.code, 400),
-        )
 
 
 class InvitePerson(OfPerson):
@@ -133,7 +126,7 @@ class InvitePerson(OfPerson):
             return self.to("person", self.person.id)
         tell(self.request, "The mail with the link stands here: hand it over yourself.")
         about = Mail.objects.filter(about=self.person.id)
-        return self.to("mail", seen(lambda: about.latest("created_at").id))
+        return self.to("mail", self.seen(lambda: about.latest("created_at").id))
 
 
 def owned_alone(person: Person) -> str:

@@ -13,7 +13,7 @@ from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.list_page import ListPage
 from portal.tenancy.pages.lists import Column, Filter, Listing
 from portal.tenancy.pages.once import AlreadySent, once_only, token
-from portal.tenancy.pages.writing import WritingPage, seen, tell
+from portal.tenancy.pages.writing import WritingPage, tell
 from portal.tenancy.tenants import create_tenant
 
 STATUS: Final = Filter(
@@ -104,7 +104,7 @@ class NewTenant(WritingPage):
                 tenant = create_tenant(actor=self.actor, slug=typed["slug"], name=typed["name"])
         except AlreadySent as sent:
             made = sent.made
-            tenant = seen(lambda: Tenant.objects.get(id=made))
+            tenant = self.seen(lambda: Tenant.objects.get(id=made))
             return self.to("tenant", tenant.slug)
         tell(self.request, f"{tenant.name} was created. Next: its people, and an API for its keys.")
         return self.to("tenant", tenant.slug)

@@ -1,8 +1,8 @@
 """What every page that changes something of the platform's begins and ends with."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,22 +16,13 @@ from portal.core.outbox import Propagation
 from portal.core.refusals import Refusal
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.forms import STATUS, Form, FormPage
-from portal.tenancy.pages.page import WHY
 from portal.tenancy.permission import attempt, platform_attempt, require
-from portal.tenancy.scope import platform_scope
 
-T = TypeVar("T")
 PENDING: Final = (
     "It is saved, but Redis does not answer: checks may still go by the old state until it does."
 )
 STEPS: Final = ("step", "add", "csrfmiddlewaretoken")
 """What a form sends beyond what was typed."""
-
-
-def seen(read: Callable[[], T]) -> T:
-    """What `read` finds over all tenants, before a verb is called in a transaction of its own."""
-    with platform_scope(WHY):
-        return read()
 
 
 def tell(request: HttpRequest, words: str, propagation: Propagation = "complete") -> None:
@@ -78,13 +69,13 @@ class WritingPage(FormPage):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show what would happen, to who may do it."""
-        seen(lambda: self.find(**kwargs))
+        self.seen(lambda: self.find(**kwargs))
         require(self.actor, self.changes)
         return self.show()
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Do it. Who may only look is refused before anything typed is judged."""
-        seen(lambda: self.find(**kwargs))
+        self.seen(lambda: self.find(**kwargs))
         target, tenant_id = self.aim()
         with (
             platform_attempt(self.actor, self.changes, target)
@@ -101,6 +92,18 @@ class WritingPage(FormPage):
         """What is changed, and whose it is; None: the platform's."""
         raise NotImplementedError
 
+    decides: ClassVar[Event | None] = None
+    """The event that changes what the form is about, where it holds one value."""
+
+    def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
+        """The form with what is wrong; a stale one with who last changed the same."""
+        told: dict[str, Any] = {"form": form}
+        if refusal.code == "PRECONDITION_FAILED":
+            target = self.aim()[0].id
+            latest = self.seen(lambda: history(target, most=1, event=self.decides))
+            told |= {"stale": True, "meanwhile": latest}
+        return self.show(told, status=STATUS.get(refusal.code, 400))
+
     def typed(self, name: str) -> str:
         """A field of the form that is not the form's own, as it was sent."""
         return str(self.request.POST.get(name, ""))
@@ -116,7 +119,7 @@ class ReviewedPage(WritingPage):
         step = self.typed("step")
         if step == "back" or "add" in self.request.POST:
             return self.show({"form": form})
-        told = seen(lambda: self.judge(form))
+        told = self.seen(lambda: self.judge(form))
         if not told.get("lines"):
             return self.show({"form": form, "nothing": "Nothing differs. Nothing was saved."})
         if step == "save":
@@ -144,5 +147,5 @@ class ReviewedPage(WritingPage):
         """The form with what is wrong; a stale one with what happened meanwhile."""
         told: dict[str, Any] = {"form": form}
         if refusal.code == "PRECONDITION_FAILED":
-            told |= {"stale": True, **seen(self.meanwhile)}
+            told |= {"stale": True, **self.seen(self.meanwhile)}
         return self.show(told, status=STATUS.get(refusal.code, 400))
