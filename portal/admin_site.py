@@ -5,7 +5,7 @@ found behind them by app and model.
 """
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, path, register_converter, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django_otp.admin import OTPAdminSite
 
 from audit.pages import Ledger, LedgerEntry, LedgerExport
@@ -20,6 +20,7 @@ from keys.pages.usage import Usage
 from portal import records
 from portal.overview import Overview, OverviewCsv
 from portal.tenancy.pages import (
+    addresses,  # noqa: F401 - the converter `id`
     api,
     api_routes,
     api_scopes,
@@ -37,21 +38,6 @@ from portal.tenancy.pages import (
     tenant,
     tenants,
 )
-
-
-class ObjectId:
-    """An id of ours in an address: it never looks like one of Django's app labels."""
-
-    regex = "[a-z]{2,3}_[0-9A-Za-z]{1,32}"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-register_converter(ObjectId, "id")
 
 PAGES: list[URLPattern] = [
     path("", Overview.as_view(), name="index"),

@@ -1,14 +1,15 @@
-"""The side navigation: what there is, for who may see it."""
+"""The side navigation: what there is for who may see it, on the platform's pages and a tenant's."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from portal.tenancy.roles import PLATFORM_ACTIONS
+Groups = Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
 
-GROUPS: Final = (
+PLATFORM: Final[Groups] = (
     ("", (("index", "Overview", "usage:read"),)),
     (
         "Keys",
@@ -31,6 +32,8 @@ GROUPS: Final = (
     ("Platform", (("tenants", "Tenants", "tenants:read"), ("people", "People", "people:read"))),
 )
 """(title, ((URL name, words, action that it needs), …)), in order."""
+TENANT: Final[Groups] = (("", (("index", "Overview", "usage:read"),)),)
+"""The same of a tenant's own pages."""
 
 
 class Link(NamedTuple):
@@ -50,20 +53,26 @@ class Group(NamedTuple):
 
 
 def _groups(request: HttpRequest) -> list[Group]:
-    actions = PLATFORM_ACTIONS[getattr(request.user, "platform_role", "")]
+    match, actor = request.resolver_match, getattr(request, "actor", None)
+    if match is None or actor is None:
+        return []
+    own = match.namespace == "tenant"
+    place = [match.kwargs["slug"]] if own else []
     found = []
-    for title, entries in GROUPS:
-        links = [_link(request, *entry[:2]) for entry in entries if entry[2] in actions]
+    for title, entries in TENANT if own else PLATFORM:
+        links = [
+            _link(
+                request, name, words, reverse(f"{'tenant' if own else 'admin'}:{name}", args=place)
+            )
+            for name, words, action in entries
+            if actor.may(action)
+        ]
         if links:
             found.append(Group(title, links))
     return found
 
 
-def _link(request: HttpRequest, name: str, words: str) -> Link:
-    try:
-        address = reverse(f"admin:{name}")
-    except NoReverseMatch:
-        address = "#"
+def _link(request: HttpRequest, name: str, words: str, address: str) -> Link:
     return Link(name, words, address, request.path == address)
 
 

@@ -1,6 +1,6 @@
-"""Every address that Django serves. Only the admin's end in a slash; none is redirected to one."""
+"""Every address that Django serves. Only pages' end in a slash; none is redirected to one."""
 
-from django.urls import path
+from django.urls import include, path
 
 from audit.api import AuditEvents
 from keys.api import exposure  # noqa: F401 - it knows API keys and gateway tokens by sight
@@ -8,9 +8,10 @@ from keys.api.acts import Resume, Revoke, Suspend
 from keys.api.keys import Keys, OneKey
 from keys.api.limits import Limits, OneLimit
 from keys.api.usage import Usage
-from portal import front
+from portal import front, tenant_site
 from portal.admin_site import site
 from portal.core import health
+from portal.tenancy.pages.choice import Choice
 from portal.tenancy.pages.set_up import SetUp
 
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
@@ -19,6 +20,8 @@ TENANT = "v1/tenants/<str:tenant>"
 urlpatterns = [
     path("", front.home, name="home"),
     path("admin/", site.urls),
+    path("t/", Choice.as_view(), name="choice"),
+    path("t/<slug:slug>/", include((tenant_site.PAGES, "tenant"))),
     path("setup/<str:token>", SetUp.as_view(), name="setup"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -70,11 +70,11 @@ class Sought(Listing):
             self.descending = True  # the newest first
 
 
-def sought(query: QueryDict) -> Sought:
-    """Read the address. Inside the scope."""
+def sought(query: QueryDict, within: str = "") -> Sought:
+    """Read the address. Inside the scope. On a tenant's own pages `within` is its slug."""
     query = query.copy()
     query.pop(PASTED, None)
-    slug = query.get("tenant", "").replace("\0", "")
+    slug = within or query.get("tenant", "").replace("\0", "")
     some = Tenant.objects.order_by("slug").values("id")[: CHOOSABLE + 1]
     tenants = list(Tenant.objects.filter(Q(id__in=some) | Q(slug=slug)).order_by("slug"))
     typed = len(tenants) > CHOOSABLE
@@ -85,8 +85,7 @@ def sought(query: QueryDict) -> Sought:
     listing = Sought(
         query,
         filters=[
-            Filter("tenant", "Tenant",
-                   [("", "Any tenant"), *((each.slug, each.name) for each in tenants)]),
+            *([] if within else [_tenants(tenants)]),
             STATE, ENVIRONMENT, *([owners] if owners else []), USED, EXPIRY,
         ],
         columns=SORTS,
@@ -96,6 +95,12 @@ def sought(query: QueryDict) -> Sought:
     )  # fmt: skip
     listing.tenant = tenant
     return listing
+
+
+def _tenants(known: list[Tenant]) -> Filter:
+    return Filter(
+        "tenant", "Tenant", [("", "Any tenant"), *((each.slug, each.name) for each in known)]
+    )
 
 
 def _owners(tenant: Tenant | None, asked: str) -> Filter | None:

@@ -70,7 +70,7 @@ class Keys(Page):
             return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv":
             with self.scope():
-                listing = sought(request.GET)
+                listing = sought(request.GET, self.within)
                 if not listing.faults:  # the page says what is wrong, a file would not
                     return csv_response("keys", exported(listing), COLUMNS)
         return self.show()
@@ -85,7 +85,7 @@ class Keys(Page):
     faulty = False
 
     def context(self) -> dict[str, Any]:
-        listing = sought(self.request.GET)
+        listing = sought(self.request.GET, self.within)
         if PASTED in self.request.GET:
             listing.faults.insert(0, PASTED_WORDS)
         self.faulty = bool(listing.faults)

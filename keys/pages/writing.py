@@ -39,7 +39,7 @@ class KeyFormPage(FormPage):
         require_writing(self.actor, self.tenant_id, Target("key", self.key_id))
         return super().post(request, *args, **kwargs)
 
-    def find(self, id: str) -> None:
+    def find(self, id: str, **_: Any) -> None:
         """Which key, and whose; raises Refusal NOT_FOUND. Outside of any scope."""
         self.key_id, self.tenant_id = id, tenant_of_key(self.actor, id)
 

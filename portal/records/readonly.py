@@ -22,6 +22,7 @@ from portal.core.error_pages import error_response, not_allowed
 from portal.tenancy.pages.lists import COUNTED
 from portal.tenancy.pages.page import WHY, Page
 from portal.tenancy.scope import platform_scope
+from portal.tenancy.signing_in.browser import actor_of
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Model]
@@ -123,8 +124,11 @@ class ReadOnly(ModelAdmin):
         """Read and render inside the scope: a template's own queries see what the view saw."""
         if request.method not in ("GET", "HEAD"):
             return not_allowed(request, ("GET", "HEAD"))
+        frame = Frame()
+        frame.setup(request)
+        frame.actor = request.actor = actor_of(request)  # type: ignore[attr-defined]  # the navigation's
         with platform_scope(WHY):
-            response: HttpResponse = view(request, *args, extra_context={"page": Frame()})
+            response: HttpResponse = view(request, *args, extra_context={"page": frame})
             if isinstance(response, TemplateResponse):
                 self._tell(response.context_data or {})
                 response.render()

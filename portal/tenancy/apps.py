@@ -10,5 +10,5 @@ class TenancyConfig(AppConfig):
     app_functions = (
         "tenancy_management_token", "tenancy_token_used", "tenancy_token_upgrade",
         "tenancy_session_read", "tenancy_session_write", "tenancy_session_end",
-        "tenancy_person_read", "tenancy_try", "tenancy_try_back",
+        "tenancy_person_read", "tenancy_places", "tenancy_try", "tenancy_try_back",
     )  # fmt: skip

@@ -7,7 +7,7 @@ redirect; a page that shows a secret answers the POST itself (portal.tenancy.pag
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -19,6 +19,7 @@ from django.views import View
 from portal.core.error_pages import not_allowed, refusal_page
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
+from portal.tenancy.models import Person
 from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
@@ -47,7 +48,7 @@ class Page(View):
         if not (request.user.is_authenticated and request.user.is_verified()):
             return self.sign_in_first(request)
         try:
-            self.actor = self.acting(request, **kwargs)
+            self.actor = request.actor = self.acting(request, **kwargs)  # type: ignore[attr-defined]  # the navigation's
             if not self.actor.actions:
                 return TemplateResponse(request, NOTHING_YET, status=403)
             require(self.actor, self.needs)
@@ -105,6 +106,21 @@ class Page(View):
             )
             response.render()
         return response
+
+    @property
+    def within(self) -> str:
+        """The slug of the tenant whose page this is; empty where it shows all of them."""
+        return ""
+
+    @property
+    def where(self) -> str:
+        """Whose rows these are, for the header."""
+        return "All tenants"
+
+    @property
+    def role(self) -> str:
+        """What the person is here, for the header."""
+        return cast(Person, self.request.user).get_platform_role_display().lower()
 
     def url(self, name: str, *args: Any) -> str:
         """The address of another page here, by its name."""

@@ -75,6 +75,7 @@ class Own(Page):
     """A page about oneself: it needs a sign-in and no role."""
 
     section = "security"
+    where = ""
     person: Person
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -83,6 +84,7 @@ class Own(Page):
         if person is None:
             return self.sign_in_first(request)
         self.actor, self.person = actor_of(request), person
+        request.actor = self.actor  # type: ignore[attr-defined]  # the navigation's
         try:
             return View.dispatch(self, request, *args, **kwargs)
         except Refusal as refusal:

@@ -9,13 +9,13 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views import View
 
 from portal.core import configuration
 from portal.core.refusals import Refusal
 from portal.tenancy.models import Invitation, Person
 from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.sign_in import home_of
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import remember, visitor_of
 from portal.tenancy.signing_in.device import know_again
@@ -146,6 +146,6 @@ class SetUp(View):
         """Sign the browser in, whoever it belonged to before."""
         request.session.flush()
         remember(request, person, ("pwd", "otp"))
-        response = HttpResponseRedirect(reverse("admin:index"))
+        response = HttpResponseRedirect(home_of(person))
         know_again(request, response, person)
         return response

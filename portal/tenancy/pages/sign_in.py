@@ -14,7 +14,6 @@ from django.views import View
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
-from portal.tenancy.pages.page import NOTHING_YET
 from portal.tenancy.signing_in.browser import (
     actor_of,
     await_second_factor,
@@ -72,10 +71,15 @@ class RecoveryForm(Form):
 
 
 def own_path(text: str) -> str:
-    """`text` if it is an address of ours to go on to, else the overview's."""
+    """`text` if it is an address of ours to go on to, else nothing."""
     ours = text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
     elsewhere = text.startswith((reverse("admin:login"), reverse("admin:logout")))
-    return text if ours and not elsewhere else reverse("admin:index")
+    return text if ours and not elsewhere else ""
+
+
+def home_of(person: Person) -> str:
+    """Where a person begins: the platform's people on its overview, others at their tenants."""
+    return reverse("admin:index" if person.platform_role else "choice")
 
 
 class Step(View):
@@ -106,11 +110,9 @@ class SignIn(Step):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The form; who is signed in goes on."""
         person = signed_in(request)
-        if person is not None and not person.platform_role:
-            return TemplateResponse(request, NOTHING_YET, status=403)
         going_to = own_path(request.GET.get(NEXT, ""))
         if person is not None:
-            return HttpResponseRedirect(going_to)
+            return HttpResponseRedirect(going_to or home_of(person))
         return self.show({"form": PasswordForm(), "next": going_to})
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -202,7 +204,7 @@ class SecondStep(Step):
                 f"You signed in with a recovery code. You have {left} left. If your phone is lost,"
                 " set up another app under Security, and make new codes.",
             )
-        response = HttpResponseRedirect(self.going_to)
+        response = HttpResponseRedirect(self.going_to or home_of(done.person))
         know_again(self.request, response, done.person)
         return response
 

@@ -1,0 +1,22 @@
+"""`/t/`: in which tenants one is something. Who is in one alone is taken there."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from portal.tenancy.pages.security import Own
+from portal.tenancy.places import places_of
+
+
+class Choice(Own):
+    """It needs a sign-in and no role."""
+
+    section = "choice"
+    template = "tenancy/choice.html"
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """The tenants to choose from; straight on where there is no choice."""
+        places = places_of(self.person.id)
+        if len(places) == 1 and not self.person.platform_role:
+            return HttpResponseRedirect(reverse("tenant:index", args=[places[0].slug]))
+        status = 200 if places or self.person.platform_role else 403
+        return self.show({"choices": places}, status=status)

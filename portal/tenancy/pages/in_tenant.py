@@ -1,0 +1,51 @@
+"""What makes a page one of a tenant's own: `/t/<slug>/…`, for its members alone."""
+
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, cast
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from portal.tenancy.actors import Actor
+from portal.tenancy.models import Person
+from portal.tenancy.pages.page import Page
+from portal.tenancy.places import Place, member, place_in
+from portal.tenancy.scope import tenant_scope
+from portal.tenancy.signing_in.browser import actor_of
+
+
+class InTenant(Page):
+    """Put before a page of the admin, it makes it a tenant's.
+
+    Who asks is a member and may what their role there allows, whatever they are on the platform.
+    Everything is read in the tenant's scope: PostgreSQL shows no row of another one. A tenant that
+    is not theirs is NOT_FOUND, as one that is not at all.
+    """
+
+    namespace: ClassVar[str] = "tenant"
+    place: Place
+
+    def acting(self, request: HttpRequest, **kwargs: Any) -> Actor:
+        """The person as a member of the tenant in the address."""
+        self.place = place_in(cast(Person, request.user).id, kwargs["slug"])
+        return member(actor_of(request), self.place)
+
+    def scope(self) -> AbstractContextManager[None]:
+        """This tenant's rows."""
+        return tenant_scope(self.place.tenant_id)
+
+    @property
+    def within(self) -> str:
+        return self.place.slug
+
+    @property
+    def where(self) -> str:
+        return self.place.name
+
+    @property
+    def role(self) -> str:
+        return self.place.title.lower()
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of another of this tenant's pages."""
+        return reverse(f"{self.namespace}:{name}", args=[self.place.slug, *args])
