@@ -36,7 +36,7 @@ def servers(core: int = 1) -> Iterator[embedded.Servers]:
             DATABASE_CHECK_URL=running.check_url, REDIS_URL=running.redis_url,
             SECRET_KEY=known["secret_key"], KEY_PEPPERS=known["key_peppers"],
             ENCRYPTION_KEYS=known["encryption_keys"],
-            DJANGO_SETTINGS_MODULE="portal.settings", LOG_LEVEL="WARNING",
+            DJANGO_SETTINGS_MODULE="portal.settings", LOG_LEVEL="WARNING", SECURE="0",
         )  # fmt: skip
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--database", "owner", "-v0", "--skip-checks"],

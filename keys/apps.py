@@ -13,7 +13,7 @@ class KeysConfig(AppConfig):
     )  # fmt: skip
     check_functions = (
         "check_snapshots", "drain_apply", "drain_position", "drain_unknown",
-        "quota_windows_open", "credential_upgrade",
+        "quota_windows_open", "credential_upgrade", "credential_exposed",
     )  # fmt: skip
     app_functions = (
         "decision_partitions_make", "decision_partitions_drop", "usage_forget", "top_keys_count",

@@ -5,8 +5,10 @@ from typing import Final
 from celery import shared_task
 from django.db import connection
 
+from keys.exposing import record_exposed
 from keys.figures import TOP
 from portal.core import configuration
+from portal.tenancy.actors import system
 
 BATCH: Final = 10_000
 
@@ -34,6 +36,12 @@ def forget_usage() -> int:
             if not gone:
                 return total
             total += gone
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def record_exposures() -> int:
+    """Record what gateways noted of exposed credentials; returns how many."""
+    return record_exposed(actor=system("exposure watch"))
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types

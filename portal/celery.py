@@ -11,6 +11,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "decision partitions": {"task": "keys.tasks.make_partitions", "schedule": 6 * 3600.0},
     "top keys": {"task": "keys.tasks.count_top_keys", "schedule": 3600.0},
+    "exposed credentials": {"task": "keys.tasks.record_exposures", "schedule": 10.0},
     "old usage": {"task": "keys.tasks.forget_usage", "schedule": 3600.0},
     "sessions": {"task": "portal.tenancy.tasks.forget_sign_ins", "schedule": 3600.0},
     "mails": {"task": "portal.tenancy.tasks.deliver_mails", "schedule": 60.0},

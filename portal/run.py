@@ -107,6 +107,8 @@ class Supervisor:
         if servers.app_url:
             environment["DATABASE_URL"] = servers.app_url
             environment["DATABASE_CHECK_URL"] = servers.check_url
+            if not environment.get("SECURE") and self.options.base_url.startswith("http:"):
+                environment["SECURE"] = "0"  # one machine, to try it: nothing leaves it
         if servers.redis_url:
             environment["REDIS_URL"] = servers.redis_url
         for name in ("SECRET_KEY", "KEY_PEPPERS", "ENCRYPTION_KEYS"):

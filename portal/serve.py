@@ -6,9 +6,11 @@ One process, one event loop: more processes are more of these, behind any balanc
 import argparse
 import gc
 import resource
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -17,6 +19,7 @@ from portal.core import configuration
 from portal.core.http_protocol import BoundedProtocol
 from portal.core.known_heads import KnownHeads
 from portal.core.logs import configure_logs
+from portal.core.scheme import scheme_of
 from portal.core.serving_role import fault_of
 
 if TYPE_CHECKING:
@@ -61,7 +64,12 @@ async def _portal(portal: Application, scope: Any, receive: Any, send: Any) -> N
         read = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    await portal(scope, replay, send)
+    await portal({**scope, "scheme": _scheme(scope)}, replay, send)
+
+
+def _scheme(scope: Any) -> str:
+    sent = [v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-proto"]
+    return scheme_of(scope.get("scheme", "http"), scope.get("client"), ",".join(sent))
 
 
 async def _lifespan(service: "CheckService", receive: Any, send: Any) -> None:
@@ -85,7 +93,25 @@ def application(role: str) -> tuple[Application, Callable[..., BoundedProtocol]]
     if role == "all":
         from portal.asgi import application as portal
     service = CheckService(alone=portal is None)
-    return composed(service, portal), partial(KnownHeads, Quick(service.decider), {})
+    return composed(service, portal), partial(
+        KnownHeads, Quick(service.decider, service.callers), {}
+    )
+
+
+def tls_files() -> tuple[Path | None, Path | None]:
+    """Certificate chain and key to speak TLS with, 1.2 or newer (Python's default); or neither."""
+    chain, key = configuration.TLS_CERT(), configuration.TLS_KEY()
+    if chain is None or key is None:
+        if chain is not None or key is not None:
+            raise configuration.ConfigurationError("TLS_CERT and TLS_KEY go together.")
+        return None, None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
+    except (ssl.SSLError, OSError):
+        raise configuration.ConfigurationError(
+            "TLS_CERT and TLS_KEY are no certificate and the key that belongs to it."
+        ) from None
+    return chain, key
 
 
 def raise_descriptor_limit() -> None:
@@ -109,6 +135,7 @@ def main() -> None:
             if url and (fault := fault_of(url, setting.name)):
                 sys.exit(fault)
         served, protocol = application(options.role)
+        chain, key = tls_files()
     except configuration.ConfigurationError as error:
         sys.exit(str(error))
     raise_descriptor_limit()
@@ -123,6 +150,7 @@ def main() -> None:
         # Its defaults believe X-Forwarded-For from localhost and name the server.
         proxy_headers=False, server_header=False, access_log=False, date_header=True,
         log_config=None, timeout_keep_alive=75, timeout_graceful_shutdown=5,
+        ssl_certfile=chain, ssl_keyfile=key,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ MIDDLEWARE = [
     "portal.core.middleware.RequestId",
     "portal.core.middleware.Headers",
     "portal.core.middleware.Compressed",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -131,6 +132,14 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.SECURE() else 0
+# A page over plain HTTP is a redirect, before any session is read. Programs are refused instead
+# (portal.tenancy.authentication, keys.gateway): one that is redirected goes on sending its
+# credential in clear and nobody notices.
+SECURE_SSL_REDIRECT = env.SECURE()
+SECURE_REDIRECT_EXEMPT = [r"^v1/", r"^healthz$", r"^readyz$", r"^metrics$", r"^\.well-known/"]
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005", "security.W021",  # subdomains and preload lists bind hosts that are not ours
+]  # fmt: skip
 SESSION_ENGINE = "portal.tenancy.sessions"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.SECURE()

@@ -1,6 +1,6 @@
 """Every address that Django serves. Only pages' end in a slash; none is redirected to one."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from audit.api import AuditEvents
 from keys.api import exposure  # noqa: F401 - it knows API keys and gateway tokens by sight
@@ -17,7 +17,7 @@ from portal.tenancy.pages.set_up import SetUp
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
 TENANT = "v1/tenants/<str:tenant>"
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", front.home, name="home"),
     path("admin/", site.urls),
     path("t/", Choice.as_view(), name="choice"),

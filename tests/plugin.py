@@ -60,6 +60,7 @@ def start_servers() -> None:
         KEY_PEPPERS="1:" + base64.b64encode(b"tests-only-pepper-" + b"p" * 20).decode(),
         ENCRYPTION_KEYS="1:" + base64.b64encode(b"tests-only-sealing-" + b"e" * 20).decode(),
         COUNTERSIGN_TEST_CLOCK="1",
+        SECURE="0",
         ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
         PYTHONDONTWRITEBYTECODE="1",
     )

@@ -26,6 +26,14 @@ class Presented(Data):
     kid: str | None = None
 
 
+class Exposed(Data):
+    """A real credential that was sent where others write it down or can read it."""
+
+    credential: str
+    way: str = "in a query string"
+    """Or `over plain HTTP`."""
+
+
 class Restored(Data):
     """Counters written back after Redis lost its memory."""
 
@@ -131,8 +139,7 @@ class Event(Enum):
         "credential.refused", "a {credential} was refused at {target}", Presented, "access",
     )  # fmt: skip
     CREDENTIAL_EXPOSED = (
-        "credential.exposed", "{target}, a {credential}, was sent in a query string",
-        Presented, "access",
+        "credential.exposed", "{target} was sent {way}", Exposed, "access",
     )  # fmt: skip
     MAIL_READ = ("mail.read", "{actor} read {target}", None, "access")
     DRAIN_RESTORED = (

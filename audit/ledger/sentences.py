@@ -3,6 +3,8 @@
 import json
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from audit.ledger.events import BY_TYPE
 from audit.ledger.models import Entry, Payload
 
@@ -32,7 +34,9 @@ class Phrase(NamedTuple):
 def phrase(entry: Entry, payload: Payload | None) -> Phrase:
     """The sentence's parts, for who marks them up. Without the payload, ids stand for names."""
     body = body_of(payload)
-    words = _Words(body.get("data") or {})
+    told: dict[str, Any] = body.get("data") or {}
+    # A member that an older release did not write says what was meant then.
+    words = _Words({**_defaults(entry.type), **told} if told else {})
     words["actor"] = body.get("actor") or f"{entry.actor_kind} {entry.actor_id}"
     words["target"] = _target(entry, body.get("target"))
     event = BY_TYPE.get(entry.type)
@@ -49,6 +53,12 @@ def sentence(entry: Entry, payload: Payload | None) -> str:
     """
     told = phrase(entry, payload)
     return " ".join((told.template.format_map(told.words) + told.rest).split())
+
+
+def _defaults(type_: str) -> dict[str, Any]:
+    data = BY_TYPE[type_].data if type_ in BY_TYPE else None
+    fields = msgspec.structs.fields(data) if data is not None else ()
+    return {each.name: each.default for each in fields if isinstance(each.default, str)}
 
 
 def _target(entry: Entry, label: str | None) -> str:

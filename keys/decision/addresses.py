@@ -22,6 +22,14 @@ class Address(NamedTuple):
         return f"{kind(masked)}/{bits}"
 
 
+class Caller(NamedTuple):
+    """Who is at the other end of a connection."""
+
+    at: Address | None
+    safe: bool
+    """Nobody on the way could read along, or nothing was asked of the way (SECURE=0)."""
+
+
 class Network(NamedTuple):
     """A CIDR: an address is inside when what is left of it after `shift` is `number`."""
 

@@ -1,15 +1,18 @@
 """The path of a decision, top to bottom; every failure is closed."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from keys.codes import Code
 from keys.decision import script as answers
-from keys.decision.addresses import Address, inside
+from keys.decision.addresses import Caller, inside
+from keys.decision.exposures import Exposures, Way
 from keys.decision.guesses import Guesses, guess
 from keys.decision.loader import Snapshots
 from keys.decision.outcome import Decision, decision_of
@@ -30,6 +33,8 @@ from portal.core.ids import uuid7
 from portal.core.names import SHARD
 
 PROVED: Final = 1024
+MOST_EXPOSED: Final = 4
+"""Texts of one request that are looked up as exposed."""
 ROUNDS: Final = 8
 """How often a decision starts again because something changed under it, before it gives up.
 
@@ -41,14 +46,28 @@ round; four rounds were too few (6 % of cold checks beside 50 changes a second).
 class Unauthorized(Exception):
     """The gateway's own credential: unknown, wrong, disabled, or from an address not its own."""
 
+    def __init__(self, *, in_clear: bool = False) -> None:
+        self.in_clear = in_clear
+        """It was right, and came over plain HTTP: others may have read it, and what it asked."""
 
-def _here(gateway: GatewaySnapshot, peer: Address | None) -> bool:
-    return not gateway.networks or (peer is not None and inside(peer, gateway.networks))
+
+def _here(gateway: GatewaySnapshot, caller: Caller) -> bool:
+    """From an address of its own, if it has any; over plain HTTP from such a one alone."""
+    if not gateway.networks:
+        return caller.safe
+    return caller.at is not None and inside(caller.at, gateway.networks)
 
 
-def _usable(gateway: GatewaySnapshot, credential: str, peer: Address | None) -> bool:
+def _usable(gateway: GatewaySnapshot, credential: str, caller: Caller) -> bool:
     proved = tokens.verify(credential, gateway.digest, gateway.pepper)
-    return proved and not gateway.disabled and _here(gateway, peer)
+    return proved and not gateway.disabled and _here(gateway, caller)
+
+
+def _in_clear(gateway: GatewaySnapshot | Negative, credential: str, caller: Caller) -> bool:
+    """Whether plain HTTP is the only thing wrong."""
+    return isinstance(gateway, GatewaySnapshot) and _usable(
+        gateway, credential, caller._replace(safe=True)
+    )
 
 
 class GatewayChanged(Exception):
@@ -78,6 +97,7 @@ class Decider:
         """Of these, how many on the short way (keys.gateway.quick)."""
         self.guesses = Guesses()
         self.upgrades = Upgrades(snapshots.pool)
+        self.exposures = Exposures(snapshots.pool)
         # Gateways whose credential was verified against the very snapshot that is held.
         self.proved: dict[str, GatewaySnapshot] = {}
         self.dry_runs = configuration.DRY_RUN_RATE()
@@ -87,21 +107,19 @@ class Decider:
         ring = configuration.KEY_PEPPERS()
         self.subject_key = hmac.digest(ring[min(ring)], b"countersign subject reference", "sha256")
 
-    def proved_gateway(
-        self, credential: str | None, peer: Address | None
-    ) -> GatewaySnapshot | None:
+    def proved_gateway(self, credential: str | None, caller: Caller) -> GatewaySnapshot | None:
         """The gateway whose credential was verified against the snapshot held now, else None."""
         proved = self.proved.get(credential) if credential else None
         if (
             proved is not None
             and self.snapshots.gateways.get(proved.kid) is proved
-            and _here(proved, peer)
+            and _here(proved, caller)
         ):
             return proved
         return None
 
     async def gateway(
-        self, credential: str | None, peer: Address | None, key: str | None = None
+        self, credential: str | None, caller: Caller, key: str | None = None
     ) -> GatewaySnapshot:
         """The gateway behind a credential; raises Unauthorized, one answer for every reason.
 
@@ -116,7 +134,7 @@ class Decider:
                 await self.snapshots.load(shape.kid, self._missing(key))
                 continue
             known = isinstance(held, GatewaySnapshot)
-            if isinstance(held, GatewaySnapshot) and _usable(held, credential, peer):
+            if isinstance(held, GatewaySnapshot) and _usable(held, credential, caller):
                 if len(self.proved) >= PROVED:
                     self.proved.clear()
                 self.proved[credential] = held
@@ -129,7 +147,10 @@ class Decider:
             stamp = held.stamp if isinstance(held, Negative) else False
             state = (await self.script.ask([FRESH, stamp, names, False]))[0]
             if state == answers.DECIDED:
-                raise Unauthorized
+                clear = _in_clear(held, credential, caller)
+                if clear:
+                    self.exposures.note("gateway", shape.kid, "plain", caller)
+                raise Unauthorized(in_clear=clear)
             await self._still_deciding(state)
             self.snapshots.unknown_gateways.drop(shape.kid)
             await self.snapshots.load(shape.kid, None)
@@ -156,7 +177,7 @@ class Decider:
         raise StoreUnavailable
 
     async def decide(
-        self, gateway: GatewaySnapshot, credential: str, peer: Address | None, ask: Ask,
+        self, gateway: GatewaySnapshot, credential: str, caller: Caller, ask: Ask,
         *, read_as: frozenset[str] | None = None,
     ) -> Decision:  # fmt: skip
         """Decide. Raises StoreUnavailable, Invalid, or Unauthorized: the gateway has changed.
@@ -188,10 +209,22 @@ class Decider:
             await self._still_deciding(answer[0])
             self.snapshots.unknown_keys.drop(shape.kid)
             await self.snapshots.load(tokens.parse(credential).kid, shape.kid)  # type: ignore[union-attr]  # it was parsed before
-            gateway = await self.gateway(credential, peer)
+            gateway = await self.gateway(credential, caller)
             if read_as is not None and gateway.declared != read_as:
                 raise GatewayChanged
         raise StoreUnavailable
+
+    async def expose(self, texts: Iterable[str], way: Way, caller: Caller) -> None:
+        """Note which of these are keys. For texts that a proved gateway sent in the open."""
+        for shape, text in [(tokens.parse(text), text) for text in islice(texts, MOST_EXPOSED)]:
+            if shape is None or shape.brand != self.brand:
+                continue
+            with suppress(StoreUnavailable):
+                if self.snapshots.key(shape.kid) is None:
+                    await self.snapshots.load(None, shape.kid)
+                held = self.snapshots.key(shape.kid)
+                if isinstance(held, KeySnapshot) and tokens.verify(text, held.digest, held.pepper):
+                    self.exposures.note("key", shape.kid, way, caller)
 
     def held_key(self, gateway: GatewaySnapshot, ask: Ask) -> KeySnapshot | None:
         """The key that is held and proved by this text, and this gateway's to ask about."""

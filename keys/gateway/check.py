@@ -1,10 +1,11 @@
 """POST /v1/keys/check: the whole question in JSON, the whole answer in JSON."""
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
 from keys.codes import Code
-from keys.decision.addresses import Address
+from keys.decision.addresses import Caller
 from keys.decision.answer import render
 from keys.decision.decider import Decider, Unauthorized
 from keys.decision.question import LARGEST_BODY, Ask, Invalid, parse
@@ -33,9 +34,7 @@ class CheckEndpoint:
     def __init__(self, decider: Decider) -> None:
         self.decider = decider
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, peer: Address | None
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """Judge in the contract's order: 405, 401, 415, 413, 400, 429, 503, then decide."""
         if scope["method"] != "POST":
             await refuse(
@@ -48,19 +47,22 @@ class CheckEndpoint:
         credential, media = _headers(scope["headers"])
         ask, fault = await _read(receive, scope, media)
         try:
-            gateway = self.decider.proved_gateway(credential, peer) or await self.decider.gateway(
-                credential, peer, ask.key if ask else None
+            gateway = self.decider.proved_gateway(credential, caller) or await self.decider.gateway(
+                credential, caller, ask.key if ask else None
             )
             if ask is None:
+                await self.decider.expose(fault.exposed, "query", caller)
                 await fault.tell(send)
                 return
             if ask.dry_run and not await self.decider.may_dry_run(gateway):
                 await refuse(send, "TOO_MANY_REQUESTS", "Too many dry runs.", headers=[RETRY_SOON])
                 return
             assert credential is not None, "the gateway was known by it"
-            decision = await self.decider.decide(gateway, credential, peer, ask)
+            decision = await self.decider.decide(gateway, credential, caller, ask)
             self.decider.told[decision.code] += 1
-        except Unauthorized:
+        except Unauthorized as refused:
+            if refused.in_clear and ask is not None:
+                await self.decider.expose([ask.key], "plain", caller)
             await _unauthorized(send, credential)
         except Invalid as error:
             await Fault("REQUEST_INVALID", error.detail, error.pointer).tell(send)
@@ -76,8 +78,10 @@ class CheckEndpoint:
 class Fault:
     """Why a question can't be read, told only to a gateway that proved itself."""
 
-    def __init__(self, code: str, detail: str = "", pointer: str | None = None) -> None:
-        self.code, self.detail, self.pointer = code, detail, pointer
+    def __init__(
+        self, code: str, detail: str = "", pointer: str | None = None, exposed: Sequence[str] = ()
+    ) -> None:
+        self.code, self.detail, self.pointer, self.exposed = code, detail, pointer, exposed
 
     async def tell(self, send: Send) -> None:
         """Send it as a problem."""
@@ -101,6 +105,11 @@ def _headers(headers: Headers) -> tuple[str | None, bytes]:
     return bearer(credential), media
 
 
+def credentials_in(text: str) -> list[str]:
+    """What is shaped like a credential of ours in a query string or an address."""
+    return [match.group() for match in TOKEN.finditer(unquote(text))]
+
+
 def is_json(media: bytes) -> bool:
     """Whether a Content-Type says JSON, whatever its parameters."""
     return media.partition(b";")[0].strip().lower() == b"application/json"
@@ -114,8 +123,9 @@ async def _read(receive: Receive, scope: Scope, media: bytes) -> tuple[Ask | Non
         body = await read_body(receive, LARGEST_BODY)
     except TooLarge:
         return None, Fault("BODY_TOO_LARGE", "The body is longer than 16 KiB.")
-    if scope["query_string"] and TOKEN.search(unquote(scope["query_string"].decode("latin-1"))):
-        return None, Fault("REQUEST_INVALID", "A credential does not belong into a query string.")
+    if scope["query_string"] and (found := credentials_in(scope["query_string"].decode("latin-1"))):
+        detail = "A credential does not belong into a query string."
+        return None, Fault("REQUEST_INVALID", detail, exposed=found)
     try:
         return parse(body), NO_FAULT
     except Invalid as error:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from keys.decision.addresses import Address, address
-from portal.core import problem_codes
+from keys.decision.addresses import Caller, address, inside, network
+from portal.core import configuration, problem_codes
 from portal.core.ids import uuid7
 from portal.core.problem_codes import Errors
 
@@ -49,12 +49,27 @@ def problem(code: str, detail: str, retry_after: bytes) -> tuple[bytes, bytes]:
     return b"\r\n".join(lines), msgspec.json.encode(problem_codes.body(code, detail, ()))
 
 
-def peer_of(client: tuple[str, int] | None) -> Address | None:
-    """The address at the other end of a connection, where it has one."""
-    try:
-        return address(client[0]) if client else None
-    except ValueError:
-        return None
+class Callers:
+    """Tells who is at the other end of a connection, and whether others could read along."""
+
+    def __init__(self) -> None:
+        self.required = configuration.SECURE()
+        self.proxies = tuple(network(str(proxy)) for proxy in configuration.TRUSTED_PROXIES())
+
+    def caller(self, client: tuple[str, int] | None, scheme: str, headers: Headers) -> Caller:
+        """The address is the connection's own. `X-Forwarded-Proto` is believed of our proxies."""
+        try:
+            at = address(client[0]) if client else None
+        except ValueError:
+            at = None
+        if not self.required or scheme == "https":
+            return Caller(at, True)
+        return Caller(at, at is not None and inside(at, self.proxies) and _forwarded(headers))
+
+
+def _forwarded(headers: Headers) -> bool:
+    said = [value for name, value in headers if name == b"x-forwarded-proto"]
+    return bool(said) and said[-1].rpartition(b",")[2].strip().lower() == b"https"
 
 
 class TooLarge(Exception):

@@ -7,19 +7,18 @@ own headers (`X-Original-Method`, `X-Original-URI`, `X-Real-IP`) and never anoth
 
 from contextlib import suppress
 from typing import Final
-from urllib.parse import unquote
 
 from keys.codes import Code
-from keys.decision.addresses import Address
+from keys.decision.addresses import Caller
 from keys.decision.decider import ROUNDS, Decider, GatewayChanged, Unauthorized
 from keys.decision.outcome import Decision
 from keys.decision.question import ONE_REQUEST, Ask, Invalid, read_address, refuse_text
 from keys.decision.script import StoreUnavailable
 from keys.decision.snapshots import GatewaySnapshot
 from keys.gateway import ratelimit
+from keys.gateway.check import credentials_in
 from keys.gateway.http import Headers, Receive, Scope, Send, bearer, named, respond
 from portal.core.ids import uuid7
-from portal.core.logs import TOKEN
 
 GATEWAY: Final = b"x-countersign-gateway"
 METHOD, URI, ADDRESS = b"x-original-method", b"x-original-uri", b"x-real-ip"
@@ -35,19 +34,20 @@ class NginxEndpoint:
     def __init__(self, decider: Decider) -> None:
         self.decider = decider
 
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, peer: Address | None
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """Decide from headers alone; a body, if any, is not read."""
         found = named(scope["headers"], *READ)
         sent = found.get(GATEWAY, [])
         credential = sent[0] if len(sent) == 1 else None
         try:
-            decision = await self._decide(credential, peer, found)
+            decision = await self._decide(credential, caller, found)
             self.decider.told[decision.code] += 1
-        except Unauthorized:
+        except Unauthorized as refused:
+            if refused.in_clear:
+                await self.decider.expose(client_keys(found), "plain", caller)
             await _answer(send, 401, "CREDENTIAL_INVALID", 401)
         except Invalid:
+            await self._expose(found, caller)
             await _answer(send, 403, "REQUEST_INVALID", 400)
         except StoreUnavailable:
             self.decider.told[Code.STORE_UNAVAILABLE] += 1
@@ -60,23 +60,28 @@ class NginxEndpoint:
                 retry_after=decision.retry_after if status == 429 else None,
             )  # fmt: skip
 
-    async def _decide(self, credential: str | None, peer: Address | None, found: Found) -> Decision:
+    async def _decide(self, credential: str | None, caller: Caller, found: Found) -> Decision:
         """Decide on what was found; what the gateway declares says how that is read."""
         for _ in range(ROUNDS):
-            gateway = await self._gateway(credential, peer)
+            gateway = await self._gateway(credential, caller)
             assert credential is not None, "the gateway was known by it"
             ask = question(found, gateway)
             if ask is None:
                 return Decision(Code.KEY_MALFORMED)
             with suppress(GatewayChanged):
                 return await self.decider.decide(
-                    gateway, credential, peer, ask, read_as=gateway.declared
+                    gateway, credential, caller, ask, read_as=gateway.declared
                 )
         raise StoreUnavailable
 
-    async def _gateway(self, credential: str | None, peer: Address | None) -> GatewaySnapshot:
-        proved = self.decider.proved_gateway(credential, peer)
-        return proved or await self.decider.gateway(credential, peer)
+    async def _expose(self, found: Found, caller: Caller) -> None:
+        """Note the keys in an address that could not be read: whoever logs it has them."""
+        for uri in found.get(URI, []):
+            await self.decider.expose(credentials_in(uri), "query", caller)
+
+    async def _gateway(self, credential: str | None, caller: Caller) -> GatewaySnapshot:
+        proved = self.decider.proved_gateway(credential, caller)
+        return proved or await self.decider.gateway(credential, caller)
 
 
 def question(found: Found, gateway: GatewaySnapshot) -> Ask | None:
@@ -85,7 +90,7 @@ def question(found: Found, gateway: GatewaySnapshot) -> Ask | None:
     if len(keys) > 1:
         return None
     uri = _once(found, URI)
-    if uri and TOKEN.search(unquote(uri)):
+    if uri and credentials_in(uri):
         raise Invalid("A credential does not belong into a query string.", "")
     stated = _once(found, ADDRESS)
     return Ask(

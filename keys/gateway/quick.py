@@ -4,7 +4,7 @@ No decision is made here that keys.gateway.check would not make: this takes the 
 a task and without ASGI, and gives back whatever needs another step, before anything was spent.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -16,7 +16,7 @@ from keys.decision.outcome import decision_of
 from keys.decision.question import LARGEST_BODY, Invalid, parse
 from keys.decision.script import StoreUnavailable
 from keys.gateway.check import is_json
-from keys.gateway.http import Headers, bearer, peer_of, problem
+from keys.gateway.http import Callers, Headers, bearer, problem
 from portal.core.known_heads import KnownHeads
 
 AGAIN: Final = (script.STALE, script.COLD, script.NEGATIVE_STALE, script.NO_ERA)
@@ -27,16 +27,23 @@ OK: Final = b"200 OK\r\ncontent-type: application/json\r\ncache-control: no-stor
 log = structlog.get_logger()
 
 
+class Said(NamedTuple):
+    """What a head says."""
+
+    credential: str
+    forwarded: Headers
+
+
 class Quick:
     """Takes questions whose head is known (portal.core.known_heads)."""
 
     first_line = b"POST /v1/keys/check HTTP/1.1\r\n"
     longest_body = LARGEST_BODY
 
-    def __init__(self, decider: Decider) -> None:
-        self.decider = decider
+    def __init__(self, decider: Decider, callers: Callers) -> None:
+        self.decider, self.callers = decider, callers
 
-    def said(self, headers: Headers) -> str | None:
+    def said(self, headers: Headers) -> Said | None:
         """The gateway's credential, where the head is a check's in order and it was proved before.
 
         A head of someone unknown is worth no memory, and pushes out none of those that are.
@@ -44,12 +51,15 @@ class Quick:
         sent = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         media = [value for name, value in headers if name == b"content-type"]
         credential = bearer(sent) if len(media) == 1 and is_json(media[0]) else None
-        return credential if credential in self.decider.proved else None
+        if credential is None or credential not in self.decider.proved:
+            return None
+        return Said(credential, [header for header in headers if header[0] == b"x-forwarded-proto"])
 
-    def begin(self, said: str, body: bytes, wire: KnownHeads) -> bool:
+    def begin(self, said: Said, body: bytes, wire: KnownHeads) -> bool:
         """Ask the script, if that is all that is left to do."""
         decider = self.decider
-        gateway = decider.proved_gateway(said, peer_of(wire.client))
+        caller = self.callers.caller(wire.client, wire.scheme or "http", said.forwarded)
+        gateway = decider.proved_gateway(said.credential, caller)
         if gateway is None:
             return False
         try:

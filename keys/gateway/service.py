@@ -12,14 +12,14 @@ import structlog
 from prometheus_client import REGISTRY
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from keys.decision.addresses import Address
+from keys.decision.addresses import Caller
 from keys.decision.decider import Decider
 from keys.decision.link import Link, LinkDown
 from keys.decision.loader import Snapshots
 from keys.decision.script import Script, StoreUnavailable
 from keys.draining.restoring import Restorer
 from keys.gateway.check import CheckEndpoint
-from keys.gateway.http import Disconnected, Receive, Scope, Send, peer_of, refuse
+from keys.gateway.http import Callers, Disconnected, Receive, Scope, Send, refuse
 from keys.gateway.metrics import CheckMetrics
 from keys.gateway.nginx import NginxEndpoint
 from keys.gateway.probes import Readiness, healthz, metrics
@@ -32,7 +32,7 @@ LEFT_BEHIND: Final = "300 milliseconds"
 """Older outbox rows are not a writer's about to publish: it died, or could not reach Redis."""
 REPAIR_TIMEOUT: Final = 5.0
 log = structlog.get_logger()
-Endpoint = Callable[[Scope, Receive, Send, Address | None], Awaitable[None]]
+Endpoint = Callable[[Scope, Receive, Send, Caller], Awaitable[None]]
 
 
 class CheckService:
@@ -59,6 +59,7 @@ class CheckService:
         self.snapshots = Snapshots(self.pool, self.script, configuration.HELD_KEYS())
         self.restorer = Restorer(self.repair_link, self.pool)
         self.decider = Decider(self.snapshots, self.script, self.restorer)
+        self.callers = Callers()
         self.endpoints: dict[str, Endpoint] = {
             "/v1/keys/check": CheckEndpoint(self.decider),
             "/v1/authorize/nginx": NginxEndpoint(self.decider),
@@ -103,7 +104,9 @@ class CheckService:
             await refuse(send, "NOT_FOUND", "There is nothing at this address.")
             return
         with suppress(Disconnected):
-            await endpoint(scope, receive, send, peer_of(scope.get("client")))
+            scheme = scope.get("scheme", "http")
+            caller = self.callers.caller(scope.get("client"), scheme, scope["headers"])
+            await endpoint(scope, receive, send, caller)
 
     async def _repeat(self, work: Callable[[], Awaitable[float]]) -> None:
         while not self.stopping:
@@ -135,5 +138,6 @@ class CheckService:
     async def _write_notes(self) -> float:
         await self.decider.guesses.write(self.script)
         await self.decider.upgrades.write()
+        await self.decider.exposures.write()
         self.undrained = int(await self.repair_link.call("GET", name("log", "decisions")) or 0)
         return 1.0

@@ -1,5 +1,6 @@
 """The rows of keys: one module a noun."""
 
+from keys.models.exposed import Exposed
 from keys.models.key import ApiKey, Secret
 from keys.models.limit import KeyLimit, Limit
 from keys.models.usage import (
@@ -17,6 +18,7 @@ __all__ = [
     "ApiKey",
     "Decision",
     "DrainPosition",
+    "Exposed",
     "HourlyUsage",
     "KeyLimit",
     "Limit",

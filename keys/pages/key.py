@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 
+from audit.ledger.events import Event
 from audit.ledger.models import Entry
 from audit.ledger.reading import entries, payload_of
 from audit.ledger.sentences import sentence
@@ -115,7 +116,7 @@ class KeyPage(Page):
             "age": apart(int((now() - key.created_at).total_seconds())),
             "may_write": self.may("keys:write"),
             "final": key.state in (State.REVOKED, State.LEAKED), "log": self.log(key),
-            "steps": self.steps(key),
+            "steps": self.steps(key), "exposed": exposed(key, secrets),
         }  # fmt: skip
 
     def steps(self, key: ApiKey) -> Any:
@@ -141,6 +142,17 @@ class KeyPage(Page):
             "show": [(words, f"?period={period.name}&show={name}#decisions", name == show)
                      for name, words in SHOWN],
         }  # fmt: skip
+
+
+def exposed(key: ApiKey, secrets: Iterable[Secret]) -> Entry | None:
+    """When others could last read a secret that it still has. Inside a scope."""
+    since = min((secret.issued_at for secret in alive(list(secrets))), default=None)
+    if since is None:
+        return None
+    told = entries(
+        tenant=key.tenant_id, target=key.id, type=Event.CREDENTIAL_EXPOSED.type, since=since
+    )
+    return told.first()
 
 
 def shown_of(key: ApiKey, secrets: Iterable[Secret]) -> str:

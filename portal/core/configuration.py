@@ -119,6 +119,13 @@ def _networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     return [ipaddress.ip_network(part) for part in _list(text)]
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
 def _smtp(text: str) -> SplitResult:
     parts = urlsplit(text)
     if parts.scheme not in ("smtp", "smtps", "smtp+plain") or not parts.hostname:
@@ -174,8 +181,15 @@ ALLOWED_HOSTS = Setting(
     ["127.0.0.1", "localhost", "[::1]"],
 )  # fmt: skip
 SECURE = Setting(
-    "SECURE", _flag, "1 when the portal is reached over HTTPS: secure cookies and HSTS.", False
+    "SECURE", _flag,
+    "Sessions and credentials over HTTPS only, secure cookies, HSTS. 0 on one machine alone:"
+    " `make run` on its own servers sets it.",
+    True,
+)  # fmt: skip
+TLS_CERT = Setting[Path | None](
+    "TLS_CERT", _file, "Certificate chain (PEM): the server speaks TLS itself; with TLS_KEY."
 )
+TLS_KEY = Setting[Path | None]("TLS_KEY", _file, "The private key (PEM) of TLS_CERT.")
 DEBUG = Setting("DEBUG", _flag, "Django's debug pages; never in production.", False)
 DATA_DIR = Setting("DATA_DIR", Path, "Where `make run` keeps its data.", Path("var"))
 MAIL_URL = Setting[SplitResult | None](

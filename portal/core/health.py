@@ -81,6 +81,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text for who holds METRICS_TOKEN; for anyone else there is no such page."""
     wanted = configuration.METRICS_TOKEN()
     sent = bearer(request.META.get("HTTP_AUTHORIZATION", ""))
-    if not wanted or not hmac.compare_digest(sent.encode(), wanted.encode()):
+    in_clear = configuration.SECURE() and not request.is_secure()
+    if not wanted or in_clear or not hmac.compare_digest(sent.encode(), wanted.encode()):
         raise Http404
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

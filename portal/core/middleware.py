@@ -44,7 +44,6 @@ class Headers:
         response = self.respond(request)
         response["Content-Security-Policy"] = CSP
         response.setdefault("Cache-Control", "no-store")
-        response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         return response
 

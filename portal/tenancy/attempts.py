@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from rest_framework.request import Request
 
@@ -28,6 +28,7 @@ REFUSED_BY_ALL: Final = 100
 """Entries a minute for credentials that were refused: from one network, and from all of them."""
 
 MANAGEMENT_API: Final = Target("endpoint", "management-api", "the management API")
+Way = Literal["in a query string", "over plain HTTP"]
 CREDENTIALS: Final = {"csm": "management token", "csg": "gateway token"}
 
 
@@ -95,8 +96,8 @@ def note_refused(request: Request, shape: Shape | None, tenant_id: str | None) -
         )
 
 
-def note_exposed(exposed: Exposed, request: Request) -> None:
-    """Record that a real credential stood in a query string, once a minute for each."""
+def note_exposed(exposed: Exposed, request: Request, way: Way = "in a query string") -> None:
+    """Record that others could read a real credential, once a minute for each."""
     if not within(f"exposed:{exposed.id}", 1, 60):
         return
     with _scope_of(exposed.tenant_id):
@@ -106,7 +107,7 @@ def note_exposed(exposed: Exposed, request: Request) -> None:
             tenant=exposed.tenant_id,
             target=Target(exposed.credential.replace(" ", "_").lower(), exposed.id, exposed.label),
             outcome="denied",
-            payload={"credential": exposed.credential},
+            payload={"credential": exposed.credential, "way": way},
         )
 
 

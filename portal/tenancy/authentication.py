@@ -13,7 +13,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
-from portal.core import tokens
+from portal.core import configuration, tokens
 from portal.core.bearer import bearer
 from portal.core.logs import TOKEN
 from portal.core.refusals import Refusal
@@ -142,6 +142,21 @@ def refuse_in_query(request: Request) -> None:
         raise Refusal("REQUEST_INVALID", errors=[{"detail": detail, "pointer": "?"}])
 
 
+def refuse_in_clear(request: Request, header: str) -> None:
+    """Refuse a credential that came over plain HTTP, and record it if it is a real one.
+
+    No redirect: a program would follow it and go on sending its credential in clear (ASVS 12.2.1).
+    """
+    if request.is_secure() or not configuration.SECURE():
+        return
+    for prove in provers:
+        if exposed := prove(bearer(header)):
+            note_exposed(exposed, request, "over plain HTTP")
+            break
+    detail = "A credential was sent over plain HTTP. Use HTTPS, and replace it: it could be read."
+    raise Refusal("REQUEST_INVALID", errors=[{"detail": detail, "pointer": ""}])
+
+
 class ManagementTokens(BaseAuthentication):
     """`Authorization: Bearer csm_…`: `request.user` is the Actor, `request.auth` the Token."""
 
@@ -151,6 +166,7 @@ class ManagementTokens(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             raise NotAuthenticated
+        refuse_in_clear(request, header)
         text = bearer(header)
         token = proved(text)
         if token is None or not token.lives:

@@ -85,7 +85,7 @@ def test_it_says_every_method_that_a_view_takes() -> None:
             "<str:id>", "{id}"
         )
         if "{tenant}" in path:
-            takes = {method.lower() for method in cast(Any, each.callback).view_class.actions}
+            takes = {method.lower() for method in cast(Any, each).callback.view_class.actions}
             assert set(document()["paths"][path]) & METHODS == takes, path
 
 

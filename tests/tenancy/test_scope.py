@@ -53,6 +53,7 @@ UNPROTECTED = {
 PLATFORM_CALLERS = {
     "audit/pages/export.py:export_entries",
     "keys/access.py:_tenant_of",
+    "keys/exposing.py:record_exposed",
     "keys/demo.py:_held",
     "keys/demo.py:_one",
     "portal/records/readonly.py:_within",
@@ -104,7 +105,8 @@ INSERT INTO keys_hourlyusage VALUES (%(tenant)s, 'k', now(), 'OK', 1, '{}');
 INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);
 INSERT INTO keys_secretuse VALUES (%(id)s, %(tenant)s, 'k', now(), NULL);
-INSERT INTO keys_seen VALUES (%(id)s, 'scope', 'chat:write', %(tenant)s, now(), now())
+INSERT INTO keys_seen VALUES (%(id)s, 'scope', 'chat:write', %(tenant)s, now(), now());
+INSERT INTO keys_exposed VALUES (%(id)s, 'query', 'key', 'k', %(tenant)s, '', now())
 """
 
 
