@@ -33,7 +33,8 @@ class Answer:
 class Wire:
     """A browser over a real connection, with its cookies as they were set."""
 
-    def __init__(self, server: CheckServer) -> None:
+    def __init__(self, server: CheckServer, **headers: str) -> None:
+        self.headers = headers
         self.server, self.cookies, self.set = server, dict[str, str](), list[str]()
         self.every: set[str] = set()
 
@@ -41,6 +42,7 @@ class Wire:
         connection = self.server.connect()
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        sent |= {name.replace("_", "-"): value for name, value in self.headers.items()}
         body = urlencode(fields, doseq=True) if fields is not None else None
         connection.request(method, path, body=body, headers=sent)
         response = connection.getresponse()
@@ -150,8 +152,9 @@ def test_what_people_hold_and_type_is_written_nowhere(
 
 
 def test_over_https_the_cookies_belong_to_this_host_alone(link: str, owner_db: Db) -> None:
-    with portal(SECURE="1") as server:
-        wire = Wire(server)
+    with portal(SECURE="1", TRUSTED_PROXIES="127.0.0.1/32") as server:
+        origin = f"https://127.0.0.1:{server.port}"
+        wire = Wire(server, X_Forwarded_Proto="https", Origin=origin)
         live(wire, link, owner_db)
     names = {cookie.partition("=")[0] for cookie in wire.set}
     assert names == {
