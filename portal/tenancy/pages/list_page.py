@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.db.models import Case, QuerySet, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import Filter, Listing, csv_response
@@ -74,6 +74,14 @@ class ListPage(Page):
             "may_write": self.may(self.writes),
             "any": bool(listing.rows) or listing.narrowed or self.any(),
         }  # fmt: skip
+
+
+def tenant_choice(query: QueryDict, own: Tenant | None) -> tuple[list[Filter], Tenant | None]:
+    """The filter by tenant and the one that is asked for; on a tenant's own pages only itself."""
+    if own:
+        return [], own
+    choice, tenant = tenant_filter(query.get("tenant", ""))
+    return [choice], tenant
 
 
 def tenant_filter(slug: str) -> tuple[Filter, Tenant | None]:
