@@ -84,16 +84,20 @@ class Asked(Listing):
 
     def __post_init__(self) -> None:
         tenants, self.tenant = tenant_choice(self.query, self.own)
-        choices = [("", "Any gateway"), *self.gateways.items()]
         gateway = self.query.get("gateway", "")
-        if gateway and gateway not in self.gateways and TEXT.fullmatch(gateway):
-            choices.append((gateway, gateway))
-        self.filters = [PERIOD, OUTCOME, CODE, *tenants, Filter("gateway", "Gateway", choices)]
+        self.filters = [PERIOD, OUTCOME, CODE, *tenants, self._gateways(gateway)]
         super().__post_init__()
         self.exact = {name: self._exact(name) for name in EXACT if name != "gateway"}
         self._understand()
         self.begin, self.end = self._bounds()
         self.place = self._place()
+
+    def _gateways(self, asked: str) -> Filter:
+        """The gateways to choose from, and the one that is asked for, whichever that is."""
+        choices = [("", "Any gateway"), *self.gateways.items()]
+        if asked and asked not in self.gateways and TEXT.fullmatch(asked):
+            choices.append((asked, asked))
+        return Filter("gateway", "Gateway", choices)
 
     def _exact(self, name: str) -> str:
         value = self.query.get(name, "").strip()
@@ -119,6 +123,8 @@ class Asked(Listing):
         for name, shape in SHAPES:
             if shape.fullmatch(text):
                 (self.chosen if name == "gateway" else self.exact)[name] = text
+                if name == "gateway":
+                    self.filters = [*self.filters[:-1], self._gateways(text)]
                 self.query = self._with(name, text)
                 return
         try:

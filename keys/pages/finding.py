@@ -74,6 +74,8 @@ def sought(query: QueryDict, own: Tenant | None = None) -> Sought:
     """Read the address. Inside the scope. On a tenant's own pages there is no other to choose."""
     query = query.copy()
     query.pop(PASTED, None)
+    if own:
+        query.pop("tenant", None)
     choice, tenant, typed = (None, own, False) if own else _tenants(query.get("tenant", ""))
     owners = _owners(tenant, query.get("owner", ""))
     listing = Sought(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from portal.core.clock import UTC, now
+from portal.core.templatetags.countersign import short
 
 DAYS: Final = 7
 HOURS: Final = 24
@@ -70,7 +71,7 @@ class Heat:
         for level in range(1, LEVELS + 1):
             high = self.most * level // LEVELS
             if high >= low:
-                words = f"{low:,}" if high == low else f"{low:,} to {high:,}"
+                words = short(low) if high == low else f"{short(low)} to {short(high)}"
                 found.append(Level(f"h-{level}", SIDES[level], _inset(level), words))
                 low = high + 1
         return found

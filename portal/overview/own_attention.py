@@ -74,10 +74,10 @@ def _quotas(state: OwnState) -> Iterator[Notice]:
     short = [quota for quota in state.quotas if quota.burn.css]
     for quota in short[:NAMED]:
         chip = "Used up" if quota.burn.over else "Runs out"
-        whose = f" of {quota.key_name}" if quota.key_id else ", which keys share"
+        whose = f" of {quota.key_name}" if quota.key_id else ", which keys share,"
         yield Notice(
             quota.burn.css, chip, "The limit ", quota.name, state.url("limit", quota.id),
-            f"{whose}, has {quota.percent} % left.",
+            f"{whose} has {quota.percent} % left.",
             quota.burn.words, "Open limit", state.url("limit", quota.id),
         )  # fmt: skip
     if (rest := len(short) - NAMED) > 0:
@@ -109,16 +109,20 @@ def _expiring(state: OwnState) -> Iterator[Notice]:
     own = state.own
     if not own.expiring:
         return
-    named = ", ".join(own.soon_names)
+    css, within = "bad" if own.today else "warn", "24 hours" if own.today == own.expiring else SOON
+    if own.expiring == 1:
+        address = state.url("key", own.soon[0])
+        yield Notice(
+            css, "Expiring", "", own.soon_names[0], address, f" expires within {within}.",
+            "From then on it is refused with KEY_EXPIRED. Extend it before.", "Open key", address,
+        )  # fmt: skip
+        return
     rest = own.expiring - len(own.soon_names)
-    within = "24 hours" if own.today == own.expiring else SOON
     some = f", {own.today} of them within 24 hours" if 0 < own.today < own.expiring else ""
     yield Notice(
-        "bad" if own.today else "warn", "Expiring",
-        f"{counted(own.expiring, 'key expires', 'keys expire')} within {within}{some}.",
-        detail=f"{named}{f' and {rest:,} more' if rest else ''}.",
-        button="Open key" if own.expiring == 1 else "List keys",
-        url=state.url("key", own.soon[0]) if own.expiring == 1 else state.keys("expiry=7d"),
+        css, "Expiring", f"{own.expiring:,} keys expire within {within}{some}.",
+        detail=f"{', '.join(own.soon_names)}{f' and {rest:,} more' if rest else ''}.",
+        button="List keys", url=state.keys("expiry=7d"),
     )  # fmt: skip
 
 

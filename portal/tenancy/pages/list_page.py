@@ -61,7 +61,9 @@ class ListPage(Page):
         """The file. Inside the scope."""
         listing = self.listing()
         rows = self.exported(self.chosen(listing).order_by(*listing.order()))
-        return csv_response(self.file, rows.iterator(chunk_size=2_000), self.columns)
+        # A tenant's own file says nothing of tenants: there is no other in it.
+        columns = {n: read for n, read in self.columns.items() if n != "tenant" or not self.within}
+        return csv_response(self.file, rows.iterator(chunk_size=2_000), columns)
 
     def context(self) -> dict[str, Any]:
         listing = self.listing()
