@@ -35,11 +35,11 @@ class OwnOverview(InTenant):
         state = OwnState(standing, refused(tenant_id), quotas or [], self.url)
         return {
             "now": now(), "periods": PERIODS, "figures": told, "own": standing,
-            "sentence": summary(told, standing, need), "in_need": need,
+            "sentence": summary(told, standing, need, suspended=self.suspended), "in_need": need,
             "quotas": quotas, "quotas_shown": (quotas or [])[:QUOTAS_SHOWN],
             "nearest": nearest_of(quotas), "notices": own_notices(state),
             "heat": heat_of(Of(tenant=tenant_id)),
-            "steps": own_steps(self.actor, standing, self.url),
+            "steps": [] if self.suspended else own_steps(self.actor, standing, self.url),
             "decisions_url": self.url("decisions"), "may_write": self.may("keys:write"),
             "reads_ledger": self.may("audit:read"),
             "entry": self.last_entry() if self.may("audit:read") else None,
@@ -60,7 +60,7 @@ def nearest_of(quotas: list[Quota] | None) -> Quota | None:
     return quotas[0] if quotas else None
 
 
-def summary(told: Figures, standing: Own, need: int) -> str:
+def summary(told: Figures, standing: Own, need: int, *, suspended: bool = False) -> str:
     """What is so, in a sentence or two."""
     if not standing.keys:
         return "There is no key yet."
@@ -74,4 +74,4 @@ def summary(told: Figures, standing: Own, need: int) -> str:
         return f"{asked} No key is active."
     if need:
         return f"{asked} {counted(need, 'key needs', 'keys need')} attention."
-    return f"{asked} Every key stands well."
+    return asked if suspended else f"{asked} Every key stands well."

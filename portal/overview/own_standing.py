@@ -14,30 +14,34 @@ STANDING: Final = """
 WITH used AS (
     SELECT key_id, max(last_used_at) AS last FROM keys_secretuse WHERE tenant_id = %(tenant)s
     GROUP BY 1
+), answering AS MATERIALIZED (
+    SELECT m.id FROM tenancy_membership m JOIN tenancy_person p ON p.id = m.person_id
+    WHERE m.tenant_id = %(tenant)s AND m.is_active AND p.is_active
+), asking AS MATERIALIZED (
+    SELECT g.api_id, e.environment FROM tenancy_gatewaytenant b
+    JOIN tenancy_gateway g ON g.id = b.gateway_id, unnest(g.environments) AS e(environment)
+    WHERE b.tenant_id = %(tenant)s AND g.disabled_at IS NULL
+), next AS MATERIALIZED (
+    SELECT id, name FROM keys_apikey WHERE tenant_id = %(tenant)s AND state = 'active'
+    AND expires_at > now() AND expires_at < now() + interval '7 days'
+    ORDER BY expires_at, id LIMIT %(named)s
 ), active AS (
-    SELECT k.id, k.name, k.created_at, k.expires_at, used.last,
-        coalesce(k.expires_at < now() + interval '7 days', false) AS soon,
-        m.is_active AND p.is_active AS answered,
-        EXISTS (SELECT FROM tenancy_gatewaytenant b JOIN tenancy_gateway g ON g.id = b.gateway_id
-            WHERE b.tenant_id = k.tenant_id AND g.api_id = k.api_id AND g.disabled_at IS NULL
-            AND k.environment = ANY (g.environments)) AS asked
-    FROM keys_apikey k
-    JOIN tenancy_membership m ON m.id = k.owner_id JOIN tenancy_person p ON p.id = m.person_id
-    LEFT JOIN used ON used.key_id = k.id
+    SELECT k.created_at, k.expires_at, used.last,
+        k.owner_id IN (SELECT id FROM answering) AS answered,
+        (k.api_id, k.environment) IN (SELECT api_id, environment FROM asking) AS asked
+    FROM keys_apikey k LEFT JOIN used ON used.key_id = k.id
     WHERE k.tenant_id = %(tenant)s AND k.state = 'active'
     AND (k.expires_at IS NULL OR k.expires_at > now())
-), next AS (
-    SELECT id, name FROM active WHERE soon ORDER BY expires_at, id LIMIT %(named)s
 )
 SELECT (SELECT jsonb_object_agg(state, n)::text FROM (
         SELECT state, count(*) AS n FROM keys_apikey WHERE tenant_id = %(tenant)s GROUP BY 1) held),
-    count(*), count(*) FILTER (WHERE soon),
+    count(*), count(*) FILTER (WHERE expires_at < now() + interval '7 days'),
     count(*) FILTER (WHERE expires_at < now() + interval '1 day'),
     count(*) FILTER (WHERE last IS NULL),
     count(*) FILTER (WHERE last < now() - interval '30 days'
         AND created_at < now() - interval '30 days'),
     count(*) FILTER (WHERE NOT asked), count(*) FILTER (WHERE NOT answered), max(last),
-    EXISTS (SELECT FROM used),
+    EXISTS (SELECT FROM keys_secretuse WHERE tenant_id = %(tenant)s),
     (SELECT count(*) FROM tenancy_api a WHERE a.tenant_id = %(tenant)s
         OR EXISTS (SELECT FROM tenancy_apigrant g
             WHERE g.tenant_id = %(tenant)s AND g.api_id = a.id AND g.withdrawn_at IS NULL)),

@@ -155,6 +155,13 @@ def people_and_keys() -> dict[str, Any]:
         ]
     told["session"] = session_of(sol)
     told["also"] = others(admin, told)
+    told["own_also"] = [
+        f"/t/acme/keys/{told['keys'][name]}/{verb}/"
+        for name, verb in (
+            ("legacy-crm", "resume"), ("batch-embed", "edit"),
+            ("batch-embed", "suspend"), ("batch-embed", "revoke"),
+        )
+    ]  # fmt: skip
     return told
 
 
