@@ -13,6 +13,9 @@ from keys.pages.change import Change
 from keys.pages.decisions import Decisions, OneDecision
 from keys.pages.issue import NewKey
 from keys.pages.key import KeyPage
+from keys.pages.limit import OneLimit
+from keys.pages.limit_edit import EditLimit
+from keys.pages.limits import Limits
 from keys.pages.list import Keys
 from keys.pages.route_test import RouteTest
 from keys.pages.turn import Resume, Revoke, Suspend
@@ -107,6 +110,9 @@ PAGES: list[URLPattern] = [
     path("decisions/", Decisions.as_view(), name="decisions"),
     path("decisions/<uuid:id>/", OneDecision.as_view(), name="decision"),
     path("usage/", Usage.as_view(), name="usage"),
+    path("limits/", Limits.as_view(), name="limits"),
+    path("limits/<id:id>/", OneLimit.as_view(), name="limit"),
+    path("limits/<id:id>/edit/", EditLimit.as_view(), name="limit-edit"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("login/code/", sign_in.SecondStep.as_view(), name="login-code"),
     path("login/recovery/", sign_in.RecoveryStep.as_view(), name="login-recovery"),

@@ -10,9 +10,13 @@ from keys.pages.change import Change
 from keys.pages.decisions import Decisions, OneDecision
 from keys.pages.issue import NewKey
 from keys.pages.key import KeyPage
+from keys.pages.limit import OneLimit
+from keys.pages.limit_edit import EditLimit
+from keys.pages.limits import Limits
 from keys.pages.list import Keys
 from keys.pages.turn import Resume, Revoke, Suspend
 from keys.pages.usage import Usage
+from portal.overview import OwnOverview
 from portal.tenancy.pages import addresses  # noqa: F401 - the converter `id`
 from portal.tenancy.pages.in_tenant import InTenant
 
@@ -25,7 +29,7 @@ def _own(address: str, page: type[View], name: str) -> URLPattern:
 
 
 PAGES: Final[list[URLPattern]] = [
-    _own("", Keys, "index"),
+    path("", OwnOverview.as_view(), name="index"),
     _own("keys/", Keys, "keys"),
     _own("keys/new/", NewKey, "key-new"),
     _own("keys/<id:id>/", KeyPage, "key"),
@@ -36,6 +40,9 @@ PAGES: Final[list[URLPattern]] = [
     _own("decisions/", Decisions, "decisions"),
     _own("decisions/<uuid:id>/", OneDecision, "decision"),
     _own("usage/", Usage, "usage"),
+    _own("limits/", Limits, "limits"),
+    _own("limits/<id:id>/", OneLimit, "limit"),
+    _own("limits/<id:id>/edit/", EditLimit, "limit-edit"),
     _own("ledger/", Ledger, "ledger"),
     _own("ledger/export/", LedgerExport, "ledger-export"),
     _own("ledger/<uuid:id>/", LedgerEntry, "ledger-entry"),

@@ -70,9 +70,10 @@ class Keys(Page):
             return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv":
             with self.scope():
-                listing = sought(request.GET, self.within)
+                listing = sought(request.GET, self.own_tenant)
                 if not listing.faults:  # the page says what is wrong, a file would not
-                    return csv_response("keys", exported(listing), COLUMNS)
+                    columns = OWN_COLUMNS if self.within else COLUMNS
+                    return csv_response("keys", exported(listing), columns)
         return self.show()
 
     def show(self, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -85,7 +86,7 @@ class Keys(Page):
     faulty = False
 
     def context(self) -> dict[str, Any]:
-        listing = sought(self.request.GET, self.within)
+        listing = sought(self.request.GET, self.own_tenant)
         if PASTED in self.request.GET:
             listing.faults.insert(0, PASTED_WORDS)
         self.faulty = bool(listing.faults)
@@ -193,6 +194,8 @@ COLUMNS: Final[dict[str, Any]] = {
     "public_id": lambda key: key.kid,
 }
 """Of the file; nothing of a secret but the public id."""
+OWN_COLUMNS: Final = {name: read for name, read in COLUMNS.items() if name != "tenant"}
+"""Of a tenant's own file."""
 
 
 def exported(listing: Sought) -> Iterable[ApiKey]:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from keys.models import Limit
 from keys.suspension import suspend_key
 from portal.admin_site import PAGES
 from portal.tenancy.apis import create_api
@@ -32,7 +33,8 @@ TABLES = (
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
-    "tokens", "decisions", "decision", "usage", "security", "login-code", "login-recovery",
+    "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
+    "login-code", "login-recovery",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {
@@ -54,6 +56,17 @@ def digest(database: Db) -> dict[str, Any]:
     return {table: database.execute(GOVERNED.format(table)).fetchone() for table in TABLES}
 
 
+def shared_limit(cast: Cast) -> str:
+    """The id of a smooth limit that a key of theirs shares."""
+    bucket = {
+        "name": "bucket", "unit": "requests", "amount": 60, "window": "minute", "burst": 90,
+        "algorithm": "smooth", "shared_by": "tenant",
+    }  # fmt: skip
+    cast.issue(name="sharing", limits=[bucket])
+    with platform_scope("a test looks a limit up"):
+        return Limit.objects.get(tenant=cast.tenant, key=None).id
+
+
 @pytest.fixture
 def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     """The address of every form, by its page's name."""
@@ -63,6 +76,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         limits=[{"name": "day", "unit": "requests", "amount": 9, "window": "day",
                  "algorithm": "calendar", "shared_by": "key"}],
     ).key  # fmt: skip
+    pool = shared_limit(acme)
     asleep = acme.issue(name="asleep").key
     suspend_key(actor=acme.owner, key_id=asleep.id, reason="tests")
     other = create_api(
@@ -88,6 +102,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         "key-new": f"keys/new/?tenant={acme.tenant.slug}&api={acme.api.slug}",
         "key-edit": f"{keys}/{key.id}/edit", "key-suspend": f"{keys}/{key.id}/suspend",
         "key-revoke": f"{keys}/{key.id}/revoke", "key-resume": f"{keys}/{asleep.id}/resume",
+        "limit-edit": f"limits/{pool}/edit",
         "api-new": "apis/new", "api-scopes": f"apis/{acme.api.id}/scopes",
         "api-routes": f"apis/{acme.api.id}/routes", "api-grant": f"apis/{other.id}/grant",
         "api-withdraw": f"apis/{acme.api.id}/withdraw/{acme.tenant.id}",

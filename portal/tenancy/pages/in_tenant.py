@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from portal.tenancy.actors import Actor
-from portal.tenancy.models import Person
+from portal.tenancy.models import Person, Tenant
 from portal.tenancy.pages.page import Page
 from portal.tenancy.places import Place, member, place_in
 from portal.tenancy.scope import tenant_scope
@@ -39,12 +39,23 @@ class InTenant(Page):
         return self.place.slug
 
     @property
+    def own_tenant(self) -> Tenant:
+        """As the place tells it: no query for what is known already."""
+        place = self.place
+        return Tenant(id=place.tenant_id, slug=place.slug, name=place.name, status=place.status)
+
+    @property
     def where(self) -> str:
         return self.place.name
 
     @property
     def role(self) -> str:
         return self.place.title.lower()
+
+    @property
+    def suspended(self) -> bool:
+        """Whether one may only look: every page says so on top."""
+        return self.place.suspended
 
     def url(self, name: str, *args: Any) -> str:
         """The address of another of this tenant's pages."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.db.models import Case, QuerySet, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import Filter, Listing, csv_response
@@ -61,7 +61,9 @@ class ListPage(Page):
         """The file. Inside the scope."""
         listing = self.listing()
         rows = self.exported(self.chosen(listing).order_by(*listing.order()))
-        return csv_response(self.file, rows.iterator(chunk_size=2_000), self.columns)
+        # A tenant's own file says nothing of tenants: there is no other in it.
+        columns = {n: read for n, read in self.columns.items() if n != "tenant" or not self.within}
+        return csv_response(self.file, rows.iterator(chunk_size=2_000), columns)
 
     def context(self) -> dict[str, Any]:
         listing = self.listing()
@@ -74,6 +76,14 @@ class ListPage(Page):
             "may_write": self.may(self.writes),
             "any": bool(listing.rows) or listing.narrowed or self.any(),
         }  # fmt: skip
+
+
+def tenant_choice(query: QueryDict, own: Tenant | None) -> tuple[list[Filter], Tenant | None]:
+    """The filter by tenant and the one that is asked for; on a tenant's own pages only itself."""
+    if own:
+        return [], own
+    choice, tenant = tenant_filter(query.get("tenant", ""))
+    return [choice], tenant
 
 
 def tenant_filter(slug: str) -> tuple[Filter, Tenant | None]:

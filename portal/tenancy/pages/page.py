@@ -19,7 +19,7 @@ from django.views import View
 from portal.core.error_pages import not_allowed, refusal_page
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
-from portal.tenancy.models import Person
+from portal.tenancy.models import Person, Tenant
 from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
@@ -111,6 +111,11 @@ class Page(View):
     def within(self) -> str:
         """The slug of the tenant whose page this is; empty where it shows all of them."""
         return ""
+
+    @property
+    def own_tenant(self) -> Tenant | None:
+        """The tenant whose page this is; None where it shows all of them."""
+        return None
 
     @property
     def where(self) -> str:
