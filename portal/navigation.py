@@ -45,6 +45,7 @@ TENANT: Final[Groups] = (
         ),
     ),
     ("Record", (("ledger", "Ledger", "audit:read"),)),
+    ("Tenant", (("second-factor", "Second factor", "policy:write"),)),
 )
 """The same of a tenant's own pages."""
 

@@ -141,7 +141,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005", "security.W021",  # subdomains and preload lists bind hosts that are not ours
 ]  # fmt: skip
 SESSION_ENGINE = "portal.tenancy.sessions"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = env.SESSION_HOURS() * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.SECURE()
 # `__Host-` (RFC 6265bis, section 4.1.3.2): no other host or path can set it. It needs HTTPS.
 SESSION_COOKIE_NAME = "__Host-countersign" if env.SECURE() else "countersign"

@@ -18,6 +18,7 @@ from keys.pages.turn import Resume, Revoke, Suspend
 from keys.pages.usage import Usage
 from portal.overview import OwnOverview
 from portal.tenancy.pages import addresses  # noqa: F401 - the converter `id`
+from portal.tenancy.pages.factor_policy import OwnRequireFactor
 from portal.tenancy.pages.in_tenant import InTenant
 
 
@@ -43,6 +44,7 @@ PAGES: Final[list[URLPattern]] = [
     _own("limits/", Limits, "limits"),
     _own("limits/<id:id>/", OneLimit, "limit"),
     _own("limits/<id:id>/edit/", EditLimit, "limit-edit"),
+    _own("second-factor/", OwnRequireFactor, "second-factor"),
     _own("ledger/", Ledger, "ledger"),
     _own("ledger/export/", LedgerExport, "ledger-export"),
     _own("ledger/<uuid:id>/", LedgerEntry, "ledger-entry"),

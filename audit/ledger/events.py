@@ -74,6 +74,12 @@ class Ended(Data):
     ended: int
 
 
+class On(Data):
+    """Where a session was, in words of ours: `Firefox on Linux`."""
+
+    browser: str
+
+
 class Exported(Data):
     """A copy of entries that left: in which format, how many, and what they were filtered by."""
 
@@ -95,6 +101,12 @@ class Event(Enum):
     TENANT_CREATED = ("tenant.created", "{actor} created {target}")
     TENANT_SUSPENDED = ("tenant.suspended", "{actor} suspended {target}")
     TENANT_RESUMED = ("tenant.resumed", "{actor} resumed {target}")
+    TENANT_FACTOR_REQUIRED = (
+        "tenant.factor_required", "{actor} requires a second factor of the members of {target}",
+    )  # fmt: skip
+    TENANT_FACTOR_WAIVED = (
+        "tenant.factor_waived", "{actor} waived the second factor for the members of {target}",
+    )  # fmt: skip
     PERSON_CREATED = ("person.created", "{actor} created {target}")
     PERSON_DISABLED = ("person.disabled", "{actor} disabled {target}")
     PERSON_ENABLED = ("person.enabled", "{actor} enabled {target}")
@@ -108,7 +120,25 @@ class Event(Enum):
     RECOVERY_CODE_USED = (
         "recovery_code.used", "{actor} used a recovery code; {left} are left", Left,
     )  # fmt: skip
+    SESSION_ENDED = ("session.ended", "{actor} ended their session on {browser}", On, "access")
     SESSIONS_ENDED = ("sessions.ended", "{actor} ended {ended} other sessions of theirs", Ended)
+    PERSON_SIGNED_OUT = (
+        "person.signed_out", "{actor} ended {ended} sessions of {target}", Ended,
+    )  # fmt: skip
+    PASSWORD_RESET_ASKED = (
+        "password.reset_asked", "{actor} asked for a link to choose another password of {target}",
+        Until, "access",
+    )  # fmt: skip
+    PASSWORD_RESET = (
+        "password.reset", "{actor} chose another password by a link, with {factor}", Factor,
+    )  # fmt: skip
+    SECOND_FACTOR_ASKED = (
+        "second_factor.asked", "{actor} asked for a link to set up a second factor", Until,
+        "access",
+    )  # fmt: skip
+    LOGIN_STEPPED_UP = (
+        "login.stepped_up", "{actor} proved with {factor} that it is still them", Factor, "access",
+    )  # fmt: skip
     LOGIN_SUCCEEDED = (
         "login.succeeded", "{actor} signed in with password and {factor}", Factor, "access",
     )  # fmt: skip

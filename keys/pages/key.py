@@ -82,6 +82,7 @@ class KeyPage(Page):
     needs = "keys:read"
     section = "keys"
     template = "keys/key.html"
+    fresh = False  # a trial changes nothing
     key_id: str
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -207,6 +207,13 @@ TRUSTED_PROXIES = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](
     "Networks of the proxies in front whose X-Forwarded-For names a caller's address.",
     [],
 )  # fmt: skip
+SESSION_IDLE_MINUTES = Setting(
+    "SESSION_IDLE_MINUTES", _positive, "A browser that asked for nothing so long is signed out.", 30
+)
+SESSION_HOURS = Setting(
+    "SESSION_HOURS", _positive,
+    "A browser is signed out so long after it signed in, used or not.", 8,
+)  # fmt: skip
 API_RATE = Setting(
     "API_RATE",
     _positive,

@@ -85,3 +85,11 @@ class OverviewCsv(Page):
         with self.scope():
             rows: Any = standing.lines(figures(period_of(request.GET.get("period", ""))))
         return csv_response("keys-by-tenant", rows, COLUMNS)
+
+    def is_file(self, request: HttpRequest) -> bool:
+        """Always."""
+        return True
+
+    def after_proof(self, request: HttpRequest) -> str:
+        """The page that leads here."""
+        return self.url("index")

@@ -9,6 +9,8 @@ class TenancyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     app_functions = (
         "tenancy_management_token", "tenancy_token_used", "tenancy_token_upgrade",
-        "tenancy_session_read", "tenancy_session_write", "tenancy_session_end",
+        "tenancy_session_open", "tenancy_session_begin", "tenancy_session_keep",
+        "tenancy_session_rekey", "tenancy_session_end",
+        "tenancy_session_read", "tenancy_session_write",  # the release before this one's
         "tenancy_person_read", "tenancy_places", "tenancy_try", "tenancy_try_back",
     )  # fmt: skip

@@ -23,9 +23,14 @@ def send(letter: Letter, *, about: str) -> Mail:
     """Write a mail in this transaction of the platform's; it goes once that has committed."""
     mail = write_mail(letter, about=about)
     if mail.state == Mail.State.WAITING:
-        # With the broker away it goes a minute later: the schedule looks for what waits.
-        transaction.on_commit(_deliver_soon, robust=True)
+        deliver_after_commit()
     return mail
+
+
+def deliver_after_commit() -> None:
+    """Look for waiting mails once this transaction has committed."""
+    # With the broker away they go a minute later: the schedule looks for what waits.
+    transaction.on_commit(_deliver_soon, robust=True)
 
 
 def _deliver_soon() -> None:

@@ -20,6 +20,8 @@ class Place(NamedTuple):
     status: str
     membership_id: str
     role: str
+    mfa_required: bool
+    """Whether its pages are open only to who proved a second factor."""
 
     @property
     def suspended(self) -> bool:

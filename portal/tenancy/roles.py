@@ -24,7 +24,7 @@ PRIVACY: Final = frozenset(
 )
 
 ACTIONS: Final[dict[str, frozenset[str]]] = {
-    "owner": READ | WRITE,
+    "owner": READ | WRITE | {"policy:write"},
     "developer": frozenset({"keys:read", "keys:write", "limits:read", "usage:read"}),
     "privacy_officer": READ | PRIVACY,
     "viewer": READ - {"subjects:read", "requests:read"},

@@ -5,6 +5,7 @@ from django.db import connection
 
 from portal.tenancy.mailing import deliver_waiting
 from portal.tenancy.scope import platform_scope
+from portal.tenancy.sessions import idle_limit
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -19,14 +20,17 @@ def forget_requests() -> int:
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def forget_sign_ins() -> int:
-    """Drop sessions past their end, forms used two days ago, tries long ago; how many."""
+    """Drop sessions and links past their end, forms used two days ago, tries long ago; how many."""
     with platform_scope("sessions are people's, not tenants'"), connection.cursor() as cursor:
         cursor.execute(
-            "WITH s AS (DELETE FROM tenancy_session WHERE expires_at < now() RETURNING 1),"
+            "WITH s AS (DELETE FROM tenancy_session WHERE expires_at < now()"
+            " OR last_seen_at < now() - %s::interval RETURNING 1),"
+            " r AS (DELETE FROM tenancy_passwordreset WHERE expires_at < now() RETURNING 1),"
             " f AS (DELETE FROM tenancy_usedform WHERE used_at < now() - interval '2 days'"
             " RETURNING 1), t AS (DELETE FROM tenancy_tries WHERE full_at < now() RETURNING 1)"
             " SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM f)"
-            " + (SELECT count(*) FROM t)"
+            " + (SELECT count(*) FROM t) + (SELECT count(*) FROM r)",
+            [str(idle_limit())],
         )
         return int(cursor.fetchone()[0])
 

@@ -98,6 +98,19 @@ def test_what_is_unsafe_fails_and_no_value_of_a_secret_is_shown(
         assert value not in str(finding)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "level"),
+    [("SESSION_IDLE_MINUTES", "60", "ok"), ("SESSION_IDLE_MINUTES", "61", "warn"),
+     ("SESSION_HOURS", "24", "ok"), ("SESSION_HOURS", "25", "warn"),
+     ("SESSION_HOURS", "0", "FAIL")],
+)  # fmt: skip
+def test_sessions_that_last_long_are_warned_of(
+    safe: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str, level: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert [finding.level for finding in found(name)] == [level]
+
+
 def test_a_missing_setting_fails(safe: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL")
 

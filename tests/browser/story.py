@@ -92,6 +92,8 @@ def people_and_keys() -> dict[str, Any]:
     from portal.tenancy.memberships import add_member
     from portal.tenancy.people import create_person
     from portal.tenancy.roles import ACTIONS, PLATFORM_ACTIONS
+    from portal.tenancy.scope import platform_scope
+    from portal.tenancy.signing_in.factors import Enrolment, set_app, set_recovery_codes
     from portal.tenancy.tenants import create_tenant
     from tests.pages.browser import session_of
 
@@ -153,6 +155,10 @@ def people_and_keys() -> dict[str, Any]:
         told["own_sessions" if slug == "acme" else "other_sessions"] = [
             session_of(person) for person, _, _ in members
         ]
+    enrolment = Enrolment.new()
+    with platform_scope("the story's admin has a second factor"):
+        set_app(sol.id, enrolment.seed, 0)
+        set_recovery_codes(sol.id, enrolment.codes)
     told["session"] = session_of(sol)
     told["also"] = others(admin, told)
     told["own_also"] = [
@@ -167,6 +173,7 @@ def people_and_keys() -> dict[str, Any]:
 
 def others(admin: Any, told: dict[str, Any]) -> list[str]:
     """What is in another state than most, and the pages that only it leads to."""
+    from portal.tenancy.factor_policy import waive_factor
     from portal.tenancy.management_tokens import create_management_token
     from portal.tenancy.memberships import add_member, disable_membership
     from portal.tenancy.people import create_person, disable_person
@@ -176,6 +183,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
     reason = "They closed their account."
     quiet = create_tenant(actor=admin, slug="contoso", name="Contoso")
     suspend_tenant(actor=admin, tenant_id=quiet.id, reason=reason)
+    waive_factor(actor=admin, tenant_id=quiet.id, reason="A trial of a month.")
     ira = create_person(
         actor=admin, email="ira@countersign.example", name="Ira Bloom", platform_role="auditor"
     )
@@ -197,6 +205,10 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
             for verb in ("edit", "suspend", "revoke")
         ),
         "/admin/tenants/contoso/resume/",
+        "/admin/tenants/contoso/second-factor/require/",
+        "/admin/security/prove/",
+        "/admin/login/forgot/",
+        "/admin/login/factor/",
         "/admin/tenants/acme/suspend/",
         f"/admin/tenants/acme/members/{owner.id}/role/",
         f"/admin/tenants/acme/members/{owner.id}/disable/",

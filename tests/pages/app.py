@@ -8,12 +8,13 @@ from django.test import Client
 from django_otp.oath import hotp
 
 from portal.core.clock import now
+from portal.tenancy.memberships import add_member
 from portal.tenancy.models import Person, Totp
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.factors import Enrolment
 from portal.tenancy.signing_in.inviting import invite_person
 from portal.tenancy.signing_in.setting_up import Chosen, accept_invitation
-from tests.cast import OPERATOR
+from tests.cast import OPERATOR, Cast
 from tests.pages.browser import Page, staff
 
 PASSWORD = "correct horse battery staple"
@@ -43,9 +44,21 @@ class Someone:
 
 def someone(name: str = "Sol Okafor", role: str = "security_admin") -> Someone:
     """A new person with password, app and recovery codes."""
-    person, enrolment = staff(name, role), Enrolment.new()
+    return set_up(staff(name, role))
+
+
+def member_of(cast: Cast, role: str = "developer", *, skip: bool = False) -> Someone:
+    """A new member of a tenant, who set up their sign-in; with `skip` without a second factor."""
+    made = staff("Mika Sato", "")
+    add_member(actor=OPERATOR, tenant_id=cast.tenant.id, person_id=made.id, role=role)
+    return set_up(made, skip=skip)
+
+
+def set_up(person: Person, *, skip: bool = False) -> Someone:
+    """Let an invited person choose."""
+    enrolment = Enrolment.new()
     link = invite_person(actor=OPERATOR, person_id=person.id).link.reveal()
-    chosen = Chosen(PASSWORD, code_of(enrolment.seed), True, enrolment)
+    chosen = Chosen(PASSWORD, code_of(enrolment.seed), True, enrolment, skip)
     visitor = replace(OPERATOR, kind="user", id="unknown", label="a visitor", actions=frozenset())
     made = accept_invitation(visitor=visitor, token=link.rpartition("/")[2], chosen=chosen)
     return Someone(made, enrolment)
@@ -70,6 +83,11 @@ class Visitor:
         """Step one."""
         told = {"email": email, "password": password, **fields}
         return self.post("/admin/login/", told)
+
+    @property
+    def key(self) -> str:
+        """The session that its cookie names."""
+        return str(self.client.cookies["countersign"].value)
 
     def sign_in(self, who: Someone, **fields: str) -> Page:
         """Both steps."""

@@ -1,18 +1,20 @@
 """A signed-in person's browser, as far as it needs no script: pages, their forms, their words."""
 
+import datetime as dt
 import html
 import re
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db.models.functions import Now
 from django.test import Client
 
 from portal.core.ids import base62
-from portal.tenancy.models import Person
+from portal.tenancy.models import Person, Session
 from portal.tenancy.people import create_person
 from portal.tenancy.scope import platform_scope
-from portal.tenancy.sessions import SessionStore
+from portal.tenancy.sessions import SessionStore, digest_of
 from portal.tenancy.signing_in.middleware import FACTORS
 from tests.cast import OPERATOR, Cast
 
@@ -31,16 +33,31 @@ def member(cast: Cast, role: str) -> "Browser":
         return Browser(Person.objects.get(id=cast.memberships[role].person_id))
 
 
-def session_of(person: Person, factors: tuple[str, ...] = ("pwd", "otp")) -> str:
-    """The cookie of a session that this person signed in to."""
+LONG: Final = -24 * 3600
+"""Of a session's proof: fresh however long a test takes."""
+
+
+def session_of(
+    person: Person, factors: tuple[str, ...] = ("pwd", "otp"), proved_ago: float = LONG
+) -> str:
+    """The cookie of a session that this person signed in to, and proved so many seconds ago."""
     session = SessionStore()
+    session.proved, session.browser, session.network = True, "Firefox on Linux", "127.0.0.0/24"
     session[SESSION_KEY] = person.pk
     session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
     session[FACTORS] = list(factors)
     session.create()
     assert session.session_key
+    prove(session.session_key, proved_ago)
     return session.session_key
+
+
+def prove(session_key: str, ago: float) -> None:
+    """Let the last proof in a session be so many seconds old."""
+    with platform_scope("a test lets time pass"):
+        session = Session.objects.filter(digest=digest_of(session_key))
+        session.update(proved_at=Now() - dt.timedelta(seconds=ago))
 
 
 class Fields(HTMLParser):
@@ -120,10 +137,12 @@ class Page:
 class Browser:
     """One person's browser."""
 
-    def __init__(self, person: Person, factors: tuple[str, ...] = ("pwd", "otp")) -> None:
+    def __init__(
+        self, person: Person, factors: tuple[str, ...] = ("pwd", "otp"), proved_ago: float = LONG
+    ) -> None:
         self.person = person
         self.client = Client(raise_request_exception=False)
-        self.client.cookies["countersign"] = session_of(person, factors)
+        self.client.cookies["countersign"] = session_of(person, factors, proved_ago)
 
     def get(self, path: str, **parameters: Any) -> Page:
         """Look at a page."""

@@ -11,6 +11,7 @@ from keys.models import Limit
 from keys.suspension import suspend_key
 from portal.admin_site import PAGES
 from portal.tenancy.apis import create_api
+from portal.tenancy.factor_policy import waive_factor
 from portal.tenancy.memberships import disable_membership
 from portal.tenancy.models import ManagementToken
 from portal.tenancy.people import disable_person
@@ -18,7 +19,7 @@ from portal.tenancy.scope import platform_scope
 from portal.tenancy.tenants import suspend_tenant
 from tests.cast import OPERATOR, ROUTES, SCOPES, Cast
 from tests.pages.app import someone
-from tests.pages.browser import Browser, Page, staff
+from tests.pages.browser import Browser, Page, session_of, staff
 
 Db = psycopg.Connection[Any]
 GOVERNED = """
@@ -28,19 +29,23 @@ TABLES = (
     "keys_apikey", "keys_secret", "keys_limit", "keys_keylimit", "tenancy_tenant", "tenancy_person",
     "tenancy_membership", "tenancy_api", "tenancy_scope", "tenancy_route", "tenancy_apigrant",
     "tenancy_gateway", "tenancy_gatewaytenant", "tenancy_managementtoken", "tenancy_totp",
-    "tenancy_recoverycode", "tenancy_invitation", "core_mail",
+    "tenancy_recoverycode", "tenancy_invitation", "tenancy_passwordreset", "core_mail",
 )  # fmt: skip
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
     "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
-    "login-code", "login-recovery",
+    "login-code", "login-recovery", "login-factor",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {
     "login": "tests/pages/test_sign_in.py",
     "logout": "it has no field",
+    "login-forgot": "tests/pages/test_reset.py",
     "security-sessions": "it has no field",
+    "security-session": "it has no field",
+    "security-factor": "it has no field",
+    "security-prove": "tests/pages/test_proving.py",
     "person-invite": "it has no field but the one that makes it good once",
     "ledger-export": "tests/pages/test_ledger.py",
     "password_change": "the same page as security-password",
@@ -87,6 +92,8 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     left, member = acme.memberships["viewer"].id, acme.memberships["developer"].id
     disable_membership(actor=OPERATOR, tenant_id=acme.tenant.id, membership_id=left, reason="tests")
     suspend_tenant(actor=OPERATOR, tenant_id=globex.tenant.id, reason="tests")
+    waive_factor(actor=OPERATOR, tenant_id=globex.tenant.id, reason="tests")
+    session_of(who)
     with platform_scope("a test looks a token up"):
         token = ManagementToken.objects.get(tenant=acme.tenant).id
     tenant, keys = f"tenants/{acme.tenant.slug}", "keys"
@@ -98,7 +105,9 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         "member-disable": f"{tenant}/members/{member}/disable",
         "member-enable": f"{tenant}/members/{left}/enable",
         "person-role": f"people/{who.id}/role", "person-disable": f"people/{who.id}/disable",
-        "person-enable": f"people/{gone.id}/enable",
+        "person-enable": f"people/{gone.id}/enable", "person-sessions": f"people/{who.id}/sessions",
+        "tenant-waive-factor": f"{tenant}/second-factor/waive",
+        "tenant-require-factor": f"tenants/{globex.tenant.slug}/second-factor/require",
         "key-new": f"keys/new/?tenant={acme.tenant.slug}&api={acme.api.slug}",
         "key-edit": f"{keys}/{key.id}/edit", "key-suspend": f"{keys}/{key.id}/suspend",
         "key-revoke": f"{keys}/{key.id}/revoke", "key-resume": f"{keys}/{asleep.id}/resume",

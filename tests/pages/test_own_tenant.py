@@ -1,6 +1,7 @@
 """`/t/<slug>/`: a tenant's pages are its members' alone, and show nothing of another one."""
 
 import pytest
+from django.test import Client
 
 from portal.tenancy.memberships import disable_membership
 from portal.tenancy.models import Person
@@ -78,7 +79,13 @@ def test_who_is_in_one_tenant_is_taken_there_and_others_choose(
     assert page.status == 200 and acme.tenant.name in page.text and globex.tenant.name in page.text
 
 
-def test_nobody_is_sent_to_sign_in(acme: Cast) -> None:
-    visitor = Browser(staff("Nobody", ""), factors=("pwd",))
+def test_nobody_is_sent_to_sign_in_and_who_proved_a_password_alone_to_a_second_factor(
+    acme: Cast, nobody: Client
+) -> None:
     path = f"/t/{acme.tenant.slug}/keys/"
-    assert visitor.get(path).goes_to == f"/admin/login/?next={path}"
+    assert nobody.get(path).headers["location"] == f"/admin/login/?next={path}"
+    with platform_scope("a test signs someone in"):
+        ada = Person.objects.get(id=acme.owner.id)
+    one_factor = Browser(ada, factors=("pwd",))
+    assert one_factor.get(path).goes_to == f"/admin/security/factor/?next={path}"
+    assert Browser(staff("Nobody", ""), factors=("pwd",)).get(path).status == 404

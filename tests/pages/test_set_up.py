@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from audit.ledger.models import Entry
 from keys.demo import prepare_demo
@@ -259,6 +260,7 @@ def test_of_two_that_finish_at_once_one_wins(link: str) -> None:
     def finish(place: int) -> None:
         together.wait()
         answers.append(visitors[place].post(link, forms[place]))
+        connection.close()  # or it is lost to the pool
 
     before = people()
     threads = [threading.Thread(target=finish, args=(n,)) for n in range(len(visitors))]

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
 
 from audit.ledger.models import Entry, Payload
 from portal.core.clock import now
@@ -221,6 +222,7 @@ def test_of_two_with_the_same_code_at_once_one_is_signed_in(sol: Someone) -> Non
     def enter(visitor: Visitor) -> None:
         together.wait()
         statuses.append(visitor.post(CODE, {"code": code}).status)
+        connection.close()  # or it is lost to the pool
 
     visitors = [Visitor() for _ in range(3)]
     for visitor in visitors:
@@ -271,6 +273,7 @@ def test_of_two_with_the_same_recovery_code_at_once_one_is_signed_in(sol: Someon
     def enter(visitor: Visitor) -> None:
         together.wait()
         statuses.append(visitor.post(RECOVERY, {"code": sol.enrolment.codes[0]}).status)
+        connection.close()
 
     visitors = [Visitor() for _ in range(3)]
     for visitor in visitors:

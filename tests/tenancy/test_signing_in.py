@@ -1,14 +1,17 @@
 """What sign-in is made of: codes, seeds, tries and links."""
 
+import gzip
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import segno
 import time_machine
+from django.contrib.auth import password_validation
 from django.db import connection
 
 from portal.core.clock import now
@@ -30,6 +33,7 @@ from portal.tenancy.signing_in.factors import (
     use_recovery_code,
 )
 from portal.tenancy.signing_in.inviting import invite_first, invite_person
+from portal.tenancy.signing_in.surroundings import browser_in_words, network_in_words
 from portal.tenancy.signing_in.throttling import Bucket, Rate, give_back, seconds_to_wait
 from portal.tenancy.tasks import forget_sign_ins
 from tests.cast import OPERATOR
@@ -207,3 +211,76 @@ def test_of_links_that_are_made_at_once_one_stays_open(owner_db: Db) -> None:
         open_ = Invitation.objects.filter(used_at__isnull=True, expires_at__gt=now())
         assert open_.filter(person=None).count() == 1
         assert open_.filter(person=ada).count() == 1
+
+
+def known() -> list[str]:
+    """Django's list of the passwords that are guessed first, from what leaked."""
+    path = Path(password_validation.__file__).parent / "common-passwords.txt.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [line.strip() for line in file]
+
+
+def faults_of(password: str) -> str:
+    faults = Faults()
+    passwords.fault_in(faults, password, Person(email="sol@example.com", name="Sol"))
+    return " ".join(error["detail"] for error in faults.errors)
+
+
+def test_none_of_the_leaked_top_thousands_is_taken_however_it_is_spelled() -> None:
+    leaked = known()
+    assert len(leaked) >= 19_000
+    for password in leaked:
+        assert faults_of(password), password
+    long = [password for password in leaked if len(password) >= 15]
+    assert long
+    for password in long:
+        wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in password)
+        for spelled in (password, password.upper(), f" {password} ", wide):
+            assert "too common" in faults_of(spelled), spelled
+
+
+def test_nor_is_one_of_them_twice() -> None:
+    often = [password for password in known()[:2_000] if 2 * len(password) >= 15]
+    assert len(often) > 50
+    for password in often:
+        assert "too common" in faults_of(password * 2), password
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("", "another browser"),
+        ("curl/8.5.0", "another browser"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+         "Firefox on Linux"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+         " Chrome/140.0.0.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+         " Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 OPR/120.0",
+         "Opera on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+         " Version/18.0 Safari/605.1.15", "Safari on macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+         " Gecko) CriOS/140.0 Mobile/15E148 Safari/604.1", "Chrome on iOS"),
+        ("Mozilla/5.0 (iPad; CPU OS 18_0 like Mac OS X) AppleWebKit/605.1.15 FxiOS/140.0 Safari",
+         "Firefox on iPadOS"),
+        ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 SamsungBrowser/28.0 Chrome/130.0"
+         " Mobile Safari/537.36", "Samsung Internet on Android"),
+        ("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36",
+         "Chrome on ChromeOS"),
+        ("<b>Linux</b>", "another browser on Linux"),
+        ("x" * 5000 + "Firefox/140.0", "another browser"),
+    ],
+)  # fmt: skip
+def test_a_browser_is_told_in_words_of_ours(agent: str, words: str) -> None:
+    assert browser_in_words(agent) == words
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:41:5::1", "2001:db8:41::/48"),
+     ("::1", "::/48"), (None, "")],
+)  # fmt: skip
+def test_an_address_is_kept_without_its_end(address: str | None, network: str) -> None:
+    assert network_in_words(address) == network

@@ -66,6 +66,18 @@ def _mail(value: SplitResult | None) -> Finding | None:
     return fail("MAIL_URL", "is without TLS", "Links with tokens would travel in clear: smtp://")
 
 
+def _idle(value: int) -> Finding | None:
+    if value <= 60:
+        return None
+    return warn("SESSION_IDLE_MINUTES", "is long", "A browser that was left open: 60 or less")
+
+
+def _hours(value: int) -> Finding | None:
+    if value <= 24:
+        return None
+    return warn("SESSION_HOURS", "is long", "A cookie that was copied works as long: 24 or less")
+
+
 def _test_clock(value: bool) -> Finding | None:
     if not value:
         return None
@@ -83,6 +95,8 @@ RULES: Final[dict[str, Callable[[Any], Finding | None]]] = {
     "TRUSTED_PROXIES": _proxies,
     "METRICS_TOKEN": _metrics,
     "MAIL_URL": _mail,
+    "SESSION_IDLE_MINUTES": _idle,
+    "SESSION_HOURS": _hours,
     "COUNTERSIGN_TEST_CLOCK": _test_clock,
 }
 

@@ -4,7 +4,15 @@ from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
 from portal.tenancy.models.person import Membership, Person
-from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
+from portal.tenancy.models.sign_in import (
+    Invitation,
+    PasswordReset,
+    RecoveryCode,
+    Session,
+    Totp,
+    Tries,
+    UsedForm,
+)
 from portal.tenancy.models.tenant import Tenant
 
 __all__ = [
@@ -16,6 +24,7 @@ __all__ = [
     "Invitation",
     "ManagementToken",
     "Membership",
+    "PasswordReset",
     "Person",
     "RecoveryCode",
     "Route",

@@ -6,7 +6,9 @@ through the functions of migration 0005.
 
 from functools import partial
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.db.models.functions import Now
 from django_otp.models import Device
 
 from portal.core.ids import new_id
@@ -21,6 +23,16 @@ class Session(models.Model):
     data = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
+    """For good: using it puts nothing off."""
+    ref = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+    """What pages call it."""
+    last_seen_at = models.DateTimeField(db_default=Now())
+    """To the minute: without a request for `SESSION_IDLE_MINUTES` the session has ended."""
+    proved_at = models.DateTimeField(null=True)
+    """When its person last proved a factor in it (portal.tenancy.signing_in.proof)."""
+    browser = models.CharField(max_length=64, db_default="")
+    """In words of ours (portal.tenancy.signing_in.surroundings)."""
+    network = models.CharField(max_length=64, db_default="")
 
     def __str__(self) -> str:
         return f"a session of {self.person_id}"
@@ -74,6 +86,19 @@ class Invitation(models.Model):
                 name="one_open_invitation",
             )
         ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PasswordReset(models.Model):
+    """A link with which someone who forgot their password chooses another, once."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=partial(new_id, "rst"))
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    digest = models.BinaryField(unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.id

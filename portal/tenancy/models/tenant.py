@@ -22,6 +22,8 @@ class Tenant(models.Model):
     """Raised when anything tenant-wide that decisions depend on changes."""
     consent_epoch = models.BigIntegerField(default=1)
     """The same for consent, apart: a new notice must not reload every key."""
+    mfa_required = models.BooleanField(default=True, db_default=True)
+    """Whether its pages are open only to members who proved a second factor."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -11,7 +11,7 @@ from portal.tenancy.models import Person, Tenant
 from portal.tenancy.pages.page import Page
 from portal.tenancy.places import Place, member, place_in
 from portal.tenancy.scope import tenant_scope
-from portal.tenancy.signing_in.browser import actor_of
+from portal.tenancy.signing_in.browser import actor_of, require_second_factor
 
 
 class InTenant(Page):
@@ -27,7 +27,10 @@ class InTenant(Page):
 
     def acting(self, request: HttpRequest, **kwargs: Any) -> Actor:
         """The person as a member of the tenant in the address."""
-        self.place = place_in(cast(Person, request.user).id, kwargs["slug"])
+        person = cast(Person, request.user)
+        self.place = place_in(person.id, kwargs["slug"])
+        if self.place.mfa_required or person.platform_role:
+            require_second_factor(request)
         return member(actor_of(request), self.place)
 
     def scope(self) -> AbstractContextManager[None]:

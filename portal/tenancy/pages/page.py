@@ -8,7 +8,7 @@ redirect; a page that shows a secret answers the POST itself (portal.tenancy.pag
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final, TypeVar, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
@@ -22,12 +22,20 @@ from portal.tenancy.actors import Actor
 from portal.tenancy.models import Person, Tenant
 from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
-from portal.tenancy.signing_in.browser import actor_of
+from portal.tenancy.signing_in.browser import FactorNeeded, actor_of, require_second_factor
+from portal.tenancy.signing_in.proof import proved_lately
 
 T = TypeVar("T")
 NOTHING_YET: Final = "tenancy/sign_in_no_pages.html"
 """For who is signed in and has no role here."""
 WHY: Final = "the admin's pages show every tenant"
+
+
+def back_to(request: HttpRequest) -> str:
+    """`?next=` with where one was, if that was only looked at."""
+    if request.method not in ("GET", "HEAD"):
+        return ""
+    return f"?next={quote(request.get_full_path(), safe='/')}"
 
 
 class Page(View):
@@ -40,24 +48,34 @@ class Page(View):
     template: ClassVar[str] = ""
     section: ClassVar[str] = ""
     """The URL name of the navigation's entry that this page belongs to."""
+    fresh: ClassVar[bool] = True
+    """Whether its form, if it has one, takes a proof of the last minutes that it is still the
+    person who signed in (portal.tenancy.signing_in.proof). A test lists those that take none."""
 
     actor: Actor
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Sign in first; then whatever is refused is a page that says so."""
-        if not (request.user.is_authenticated and request.user.is_verified()):
+        if not request.user.is_authenticated:
             return self.sign_in_first(request)
         try:
             self.actor = request.actor = self.acting(request, **kwargs)  # type: ignore[attr-defined]  # the navigation's
             if not self.actor.actions:
                 return TemplateResponse(request, NOTHING_YET, status=403)
             require(self.actor, self.needs)
-            return super().dispatch(request, *args, **kwargs)
+            return self.prove_first(request) or super().dispatch(request, *args, **kwargs)
+        except FactorNeeded:
+            return HttpResponseRedirect(reverse("admin:security-factor") + back_to(request))
         except Refusal as refusal:
             return refusal_page(request, refusal)
 
     def acting(self, request: HttpRequest, **kwargs: Any) -> Actor:
-        """Who asks, with what they may do at the page's place. Outside of any scope."""
+        """Who asks, with what they may do at the page's place. Outside of any scope.
+
+        Raises FactorNeeded where a password alone is not enough: here for every role.
+        """
+        if cast(Person, request.user).platform_role:
+            require_second_factor(request)
         return actor_of(request)
 
     def scope(self) -> AbstractContextManager[None]:
@@ -71,10 +89,30 @@ class Page(View):
 
     def sign_in_first(self, request: HttpRequest) -> HttpResponse:
         """To the sign-in page, and from there back here if this was only looked at."""
-        address = resolve_url("admin:login")
-        if request.method in ("GET", "HEAD"):
-            address += f"?next={quote(request.get_full_path(), safe='/')}"
+        return HttpResponseRedirect(resolve_url("admin:login") + back_to(request))
+
+    def prove_first(self, request: HttpRequest) -> HttpResponse | None:
+        """To the page that asks for a code, where that is due: nothing is done before.
+
+        A form asks when it is shown, so that nobody fills it in for nothing.
+        """
+        file, form = self.is_file(request), type(self).post is not Page.post
+        if not (file or (form and self.fresh)) or proved_lately(request):
+            return None
+        late = "form" if request.method == "POST" else "file" if file else ""
+        told = {"next": self.after_proof(request), **({"late": late} if late else {})}
+        address = f"{reverse('admin:security-prove')}?{urlencode(told, safe='/')}"
         return HttpResponseRedirect(address)
+
+    def is_file(self, request: HttpRequest) -> bool:
+        """Whether the answer is a file to keep: rows that leave."""
+        return "format" in request.GET
+
+    def after_proof(self, request: HttpRequest) -> str:
+        """Where one goes on: to the page, for a file would leave the browser where it was."""
+        query = request.GET.copy()
+        query.pop("format", None)
+        return request.path + (f"?{query.urlencode()}" if query else "")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the page."""

@@ -11,7 +11,7 @@ from audit.ledger.target import Target
 from portal.core.clock import now
 from portal.core.mail import configured
 from portal.core.models import Mail
-from portal.tenancy.models import Invitation, Membership, Person, RecoveryCode, Session, Totp
+from portal.tenancy.models import Invitation, Membership, Person, RecoveryCode, Totp
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.once import AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
@@ -20,6 +20,7 @@ from portal.tenancy.pages.turning import TurnPage, Why
 from portal.tenancy.pages.writing import WritingPage, history, tell
 from portal.tenancy.people import change_platform_role, disable_person, enable_person
 from portal.tenancy.permission import found
+from portal.tenancy.signing_in.ending import open_sessions, sign_person_out
 from portal.tenancy.signing_in.inviting import invite_person
 
 SHOWN: Final = 50
@@ -44,7 +45,7 @@ class PersonPage(Page):
             "member_count": members.count(),
             "has_app": Totp.objects.filter(user=person).exists(),
             "codes": RecoveryCode.objects.filter(person=person, used_at=None).count(),
-            "sessions": Session.objects.filter(person=person, expires_at__gt=now()).count(),
+            "sessions": open_sessions(person.id).count(),
             "invitation": Invitation.objects.filter(
                 person=person, used_at=None, expires_at__gt=now()
             ).first(),
@@ -209,4 +210,36 @@ class EnablePerson(TurnPerson):
             actor=self.actor, person_id=self.person.id, reason=form.cleaned_data["reason"]
         )
         tell(self.request, self.done("{} is enabled again."), done)
+        return self.to("person", self.person.id)
+
+
+class SignPersonOut(TurnPerson):
+    """`/admin/people/<id>/sessions/`."""
+
+    heading = "Sign {} out everywhere?"
+    price = "They have to sign in again in every browser, from their very next request on."
+    words = (
+        "Password and second factor stay as they are: who must not come back is disabled.",
+        "Their keys and management tokens go on working.",
+    )
+    button = "End all sessions"
+    keep = "Keep sessions"
+    already = "{} is signed in nowhere."
+
+    def turned(self) -> bool:
+        return not self.seen(open_sessions(self.person.id).exists)
+
+    def more(self) -> list[str]:
+        return [
+            f"{session.browser or 'another browser'}, {session.network or 'no known network'}, last"
+            f" used {session.last_seen_at:%d %b %Y, %H:%M} UTC."
+            for session in open_sessions(self.person.id)[:NAMED]
+        ]
+
+    def act(self, form: Form) -> HttpResponse:
+        ended = sign_person_out(
+            actor=self.actor, person_id=self.person.id, reason=form.cleaned_data["reason"]
+        )
+        words = f"{ended} session{'' if ended == 1 else 's'} of {self.person.name} ended."
+        tell(self.request, words if ended else self.done())
         return self.to("person", self.person.id)

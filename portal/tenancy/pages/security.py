@@ -7,21 +7,23 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import View
 
+from portal.core import configuration
 from portal.core.error_pages import refusal_page
 from portal.core.refusals import Refusal
-from portal.tenancy.models import Person, Session, Totp
+from portal.tenancy.models import Person, Totp
 from portal.tenancy.pages.forms import Form, FormPage
 from portal.tenancy.pages.once import FIELD, AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
 from portal.tenancy.sessions import digest_of
-from portal.tenancy.signing_in.browser import actor_of, remember, signed_in
+from portal.tenancy.signing_in.browser import actor_of, renew, signed_in
 from portal.tenancy.signing_in.changing import (
     change_app,
     change_password,
-    end_other_sessions,
+    has_factor,
     renew_recovery_codes,
 )
 from portal.tenancy.signing_in.device import device_in
+from portal.tenancy.signing_in.ending import open_sessions
 from portal.tenancy.signing_in.factors import Enrolment, recovery_codes_left
 from portal.tenancy.signing_in.signing import device_of
 from portal.tenancy.signing_in.throttling import Wait
@@ -86,7 +88,7 @@ class Own(Page):
         self.actor, self.person = actor_of(request), person
         request.actor = self.actor  # type: ignore[attr-defined]  # the navigation's
         try:
-            return View.dispatch(self, request, *args, **kwargs)
+            return self.prove_first(request) or View.dispatch(self, request, *args, **kwargs)
         except Refusal as refusal:
             return refusal_page(request, refusal)
 
@@ -109,11 +111,13 @@ class Own(Page):
 
     def renew(self) -> None:
         """This session goes on under a new key."""
-        remember(self.request, self.person, self.actor.auth)
+        renew(self.request, self.person, self.actor.auth)
 
 
 class OwnForm(Own, FormPage):
-    """A form about oneself."""
+    """A form about oneself. It asks for a code itself, and needs no other proof."""
+
+    fresh = False
 
     def refused(self, form: Form, refusal: Refusal) -> HttpResponse:
         response = super().refused(form, refusal)
@@ -129,7 +133,7 @@ class Security(Own):
     template = "tenancy/security.html"
 
     def context(self) -> dict[str, Any]:
-        sessions = Session.objects.filter(person=self.person).order_by("-created_at")
+        sessions = open_sessions(self.person.id)
         return {
             "person": self.person,
             "here": digest_of(self.session_key),
@@ -137,6 +141,7 @@ class Security(Own):
             "count": sessions.count(),
             "app": Totp.objects.filter(user=self.person).first(),
             "left": recovery_codes_left(self.person.id),
+            "idle": configuration.SESSION_IDLE_MINUTES(),
         }
 
 
@@ -146,18 +151,36 @@ class ChangePassword(OwnForm):
     template = "tenancy/security_password.html"
     form_class = PasswordForm
 
+    def form(self, data: Any = None) -> Form:
+        """Without the code where there is nothing that would show one."""
+        form = super().form(data)
+        if not has_factor(self.person):
+            del form.fields["code"]
+        return form
+
     def act(self, form: Form) -> HttpResponse:
         told = form.cleaned_data
         self.person = change_password(
-            **self.who, old=told["old_password"], new=told["new_password"], code=told["code"],
-            device=self.device,
+            **self.who, old=told["old_password"], new=told["new_password"],
+            code=told.get("code", ""), device=self.device,
         )  # fmt: skip
         self.renew()
         messages.success(self.request, "Your password was changed. Your other sessions have ended.")
         return self.to("security")
 
 
-class RecoveryCodes(OwnForm):
+class OfFactor(OwnForm):
+    """A page about one's second factor: who has none sets one up first."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """To the page that begins with one."""
+        person = signed_in(request)
+        if person is not None and not has_factor(person):
+            return self.to("security-factor")
+        return super().dispatch(request, *args, **kwargs)
+
+
+class RecoveryCodes(OfFactor):
     """New ones, shown in the answer and never again."""
 
     template = "tenancy/security_codes.html"
@@ -179,7 +202,7 @@ class RecoveryCodes(OwnForm):
         return self.show({"codes": codes})
 
 
-class ChangeApp(OwnForm):
+class ChangeApp(OfFactor):
     """Another authenticator app in place of the one that there is."""
 
     template = "tenancy/security_app.html"
@@ -223,21 +246,4 @@ class ChangeApp(OwnForm):
             self.request, "Your new app is set up; the old one’s codes work no more."
             " Your other sessions have ended.",
         )  # fmt: skip
-        return self.to("security")
-
-
-class EndOthers(Own):
-    """GET says which sessions end, POST ends them."""
-
-    template = "tenancy/security_sessions.html"
-
-    def context(self) -> dict[str, Any]:
-        others = Session.objects.filter(person=self.person)
-        return {"others": others.exclude(digest=digest_of(self.session_key)).count()}
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """End them."""
-        ended = end_other_sessions(**self.who)
-        words = {0: "There was no other session.", 1: "1 other session has ended."}
-        messages.success(request, words.get(ended, f"{ended} other sessions have ended."))
         return self.to("security")

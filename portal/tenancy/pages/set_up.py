@@ -26,6 +26,7 @@ from portal.tenancy.signing_in.setting_up import (
     accept_invitation,
     set_up_first_administrator,
 )
+from portal.tenancy.signing_in.waiving import may_waive
 
 NEW_FACTOR = (
     "This page was too old or was changed on its way. The key above and the codes below are new:"
@@ -52,6 +53,7 @@ class SetUpForm(Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )  # fmt: skip
     stored = forms.BooleanField(label="I have stored the codes", required=False)
+    skip = forms.BooleanField(label="Do without a second factor", required=False)
 
     def of(self, person: Person) -> "SetUpForm":
         """For someone who was invited: who they are is not theirs to say here."""
@@ -91,7 +93,7 @@ class SetUp(View):
             if refusal.code == "NOT_FOUND":
                 return self.dead(request)
             return self.refused(invitation, form, enrolment, refusal)
-        return self.go_on(request, person)
+        return self.go_on(request, person, form.cleaned_data["skip"])
 
     def invitation(self, token: str) -> Invitation | None:
         """What the link opens, if it still does."""
@@ -108,7 +110,7 @@ class SetUp(View):
     ) -> Person:
         """Call the verb that the link is for."""
         told, visitor = form.cleaned_data, visitor_of(self.request)
-        chosen = Chosen(told["password"], told["code"], told["stored"], enrolment)
+        chosen = Chosen(told["password"], told["code"], told["stored"], enrolment, told["skip"])
         if invitation.person is not None:
             return accept_invitation(visitor=visitor, token=token, chosen=chosen)
         return set_up_first_administrator(
@@ -135,6 +137,7 @@ class SetUp(View):
             "form": form, "invitation": invitation, "person": person, "key": enrolment.key,
             "codes": enrolment.codes, "qr": enrolment.qr(person.email if person else host),
             "sealed": enrolment.sealed(invitation.id),
+            "waived": person is not None and may_waive(person),
         }  # fmt: skip
         return TemplateResponse(self.request, "tenancy/set_up.html", told, status=status)
 
@@ -142,10 +145,9 @@ class SetUp(View):
         """One answer for a link that is used, ended, unknown or mistyped."""
         return TemplateResponse(request, "tenancy/set_up_dead.html", {}, status=404)
 
-    def go_on(self, request: HttpRequest, person: Person) -> HttpResponse:
+    def go_on(self, request: HttpRequest, person: Person, skipped: bool) -> HttpResponse:
         """Sign the browser in, whoever it belonged to before."""
-        request.session.flush()
-        remember(request, person, ("pwd", "otp"))
+        remember(request, person, ("pwd",) if skipped else ("pwd", "otp"))
         response = HttpResponseRedirect(home_of(person))
         know_again(request, response, person)
         return response

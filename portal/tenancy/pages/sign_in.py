@@ -1,6 +1,8 @@
 """Signing in and out: a page for the password, one for the code, one for a recovery code."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -11,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
+from portal.core.mail import configured
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
@@ -22,7 +25,9 @@ from portal.tenancy.signing_in.browser import (
     signed_in,
     visitor_of,
 )
+from portal.tenancy.signing_in.changing import has_factor
 from portal.tenancy.signing_in.device import device_in, know_again
+from portal.tenancy.signing_in.inviting import invite_oneself
 from portal.tenancy.signing_in.signing import (
     APP,
     NO_SUCH_CODE,
@@ -31,9 +36,11 @@ from portal.tenancy.signing_in.signing import (
     SignedIn,
     check_password,
     sign_in,
+    sign_in_by_password,
     sign_out,
 )
 from portal.tenancy.signing_in.throttling import Wait
+from portal.tenancy.signing_in.waiving import may_waive
 
 NEXT: Final = "next"
 AGAIN: Final = "That took too long, or your account was changed meanwhile. Nobody was signed in."
@@ -73,7 +80,8 @@ class RecoveryForm(Form):
 def own_path(text: str) -> str:
     """`text` if it is an address of ours to go on to, else nothing."""
     ours = text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
-    elsewhere = text.startswith((reverse("admin:login"), reverse("admin:logout")))
+    steps = (reverse(f"admin:{name}") for name in ("login", "logout", "security-prove"))
+    elsewhere = text.startswith(tuple(steps))
     return text if ours and not elsewhere else ""
 
 
@@ -111,20 +119,43 @@ class SignIn(Step):
         """The form; who is signed in goes on."""
         person = signed_in(request)
         going_to = own_path(request.GET.get(NEXT, ""))
-        if person is not None:
-            return HttpResponseRedirect(going_to or home_of(person))
-        return self.show({"form": PasswordForm(), "next": going_to})
+        if person is None:
+            return self.show({"form": PasswordForm(), "next": going_to})
+        admin, inside = reverse("admin:index"), person.is_staff and person.is_verified()
+        if going_to.startswith(admin) and not inside:
+            going_to = admin  # it says what is missing; Django's own would send them back here
+        return HttpResponseRedirect(going_to or home_of(person))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """A right password leads to the code's page; nobody is signed in by it."""
+        """A right password leads to the code's page; alone it signs in where that is waived."""
         form, going_to = PasswordForm(request.POST), own_path(request.POST.get(NEXT, ""))
         form.is_valid()
         try:
             person = self.person(form)
         except Refusal as refusal:
             return self.refused(form, refusal, next=going_to)
-        await_second_factor(request, person, going_to)
-        return HttpResponseRedirect(reverse("admin:login-code"))
+        try:
+            return self.go_on(person, going_to)
+        except Refusal:  # what was so a moment ago is not any more
+            messages.warning(request, AGAIN)
+            return HttpResponseRedirect(reverse("admin:login"))
+
+    def go_on(self, person: Person, going_to: str) -> HttpResponse:
+        """To the code; or in, or to the mail with which a second factor is set up."""
+        if has_factor(person):
+            await_second_factor(self.request, person, going_to)
+            return HttpResponseRedirect(reverse("admin:login-code"))
+        visitor = visitor_of(self.request)
+        if not may_waive(person):
+            actor = replace(visitor, id=person.id, label=person.name, auth=("pwd",))
+            with suppress(Wait):  # a mail is there already
+                invite_oneself(actor=actor, person=person)
+            return HttpResponseRedirect(reverse("admin:login-factor"))
+        sign_in_by_password(visitor=visitor, person=person, device=device_in(self.request))
+        remember(self.request, person, ("pwd",))
+        response = HttpResponseRedirect(going_to or home_of(person))
+        know_again(self.request, response, person)
+        return response
 
     def person(self, form: Form) -> Person:
         """Whose password it is; refuses what is missing or wrong."""
@@ -195,7 +226,6 @@ class SecondStep(Step):
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
-        self.request.session.flush()
         remember(self.request, done.person, ("pwd", self.factor.amr))
         if self.factor is RECOVERY:
             left = f"{done.codes_left} recovery code{'' if done.codes_left == 1 else 's'}"
@@ -216,6 +246,16 @@ class RecoveryStep(SecondStep):
     form_class = RecoveryForm
     factor = RECOVERY
     missing = "A recovery code is needed."
+
+
+class FactorMissing(View):
+    """`/admin/login/factor/`: after a right password of whom a second factor is asked."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """What they do now. It says nothing of anybody."""
+        return TemplateResponse(request, "tenancy/sign_in_factor.html", {"mail": configured()})
 
 
 class SignOut(View):

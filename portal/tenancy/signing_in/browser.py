@@ -14,8 +14,10 @@ from portal.core.client_address import client_address
 from portal.tenancy.actors import Actor
 from portal.tenancy.models import Person
 from portal.tenancy.roles import PLATFORM_ACTIONS
+from portal.tenancy.sessions import SessionStore
 from portal.tenancy.signing_in.backend import person_by
 from portal.tenancy.signing_in.middleware import FACTORS
+from portal.tenancy.signing_in.surroundings import browser_in_words, network_in_words
 
 AWAITED: Final = "signing_in"
 AWAITED_FOR: Final = 300
@@ -28,14 +30,48 @@ def address_of(request: HttpRequest) -> str | None:
     return client_address(meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or "")
 
 
-def remember(request: HttpRequest, person: Person, factors: Sequence[str]) -> None:
-    """Make the browser's session this person's. Its key is a new one: an older may be known."""
-    request.session.cycle_key()
-    request.session[SESSION_KEY] = person.pk
-    request.session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    request.session[HASH_SESSION_KEY] = person.get_session_auth_hash()
-    request.session[FACTORS] = list(factors)
+class FactorNeeded(Exception):
+    """What is asked for takes a second factor, and this browser's person proved none in it."""
+
+
+def require_second_factor(request: HttpRequest) -> None:
+    """Raise FactorNeeded unless the person of this browser proved a second factor in it."""
+    if not request.user.is_verified():  # type: ignore[union-attr]  # it is somebody's
+        raise FactorNeeded
+
+
+def remember(
+    request: HttpRequest, person: Person, factors: Sequence[str], *, proved: bool = True
+) -> None:
+    """Make the browser this person's, who proved `factors`: just now, unless `proved` is False.
+
+    A new session takes the place of any other: an older key may be known.
+    """
+    session = cast(SessionStore, request.session)
+    session.flush()
+    session.proved = proved
+    session.browser = browser_in_words(request.META.get("HTTP_USER_AGENT", ""))
+    session.network = network_in_words(address_of(request))
+    _hold(session, person, factors)
+    session.create()
     rotate_token(request)
+
+
+def renew(request: HttpRequest, person: Person, factors: Sequence[str]) -> None:
+    """Go on with this session under a new key, after what its person changed or proved.
+
+    It began when it began and ends when it would have. Forms that are open elsewhere stay good.
+    """
+    session = cast(SessionStore, request.session)
+    _hold(session, person, factors)
+    session.cycle_key()
+
+
+def _hold(session: SessionStore, person: Person, factors: Sequence[str]) -> None:
+    session[SESSION_KEY] = person.pk
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session[FACTORS] = list(dict.fromkeys(factors))
 
 
 def visitor_of(request: HttpRequest) -> Actor:
@@ -80,6 +116,5 @@ def awaited(request: HttpRequest) -> tuple[Person, str] | None:
 
 
 def signed_in(request: HttpRequest) -> Person | None:
-    """Who is signed in with both factors."""
-    user = request.user
-    return user if user.is_authenticated and user.is_verified() else None
+    """Who is signed in, be it with a password alone."""
+    return request.user if request.user.is_authenticated else None

@@ -124,6 +124,17 @@ def use_code(person_id: str, text: str) -> bool:
     return unused is not None and unused.update(last_step=step) == 1
 
 
+def has_second_factor(person_id: str) -> bool:
+    """Whether a password alone never signs this person in. Inside the platform's scope."""
+    return bool(Totp.objects.filter(user_id=person_id, confirmed=True).exists())
+
+
+def drop_second_factors(person_id: str) -> None:
+    """Leave the person with none. In a transaction."""
+    Totp.objects.filter(user_id=person_id).delete()
+    RecoveryCode.objects.filter(person_id=person_id).delete()
+
+
 def set_app(person_id: str, seed: bytes, step: int) -> None:
     """Make this the person's authenticator app, in place of any other. In a transaction."""
     Totp.objects.filter(user_id=person_id).delete()

@@ -29,9 +29,14 @@ from portal.tenancy.mailing import send
 from portal.tenancy.models import Invitation, Person
 from portal.tenancy.people import target_of
 from portal.tenancy.permission import found, platform_attempt, require
+from portal.tenancy.signing_in.factors import has_second_factor
+from portal.tenancy.signing_in.throttling import Bucket, Rate, take
 
 FIRST_LASTS: Final = dt.timedelta(hours=1)
 INVITED_LASTS: Final = dt.timedelta(days=7)
+ASKED_LASTS: Final = dt.timedelta(hours=1)
+ASKED: Final = Rate(600, 3)
+"""Links that one person may send themselves."""
 SHAPE: Final = re.compile(r"once-[0-9A-Za-z]{43}", re.ASCII)
 """`once-` is what logs know it by (portal.core.logs); no credential of ours looks like it."""
 FIRST_LOCK: Final = 0x5E7
@@ -99,6 +104,26 @@ def _letter(person: Person, issued: IssuedInvitation) -> Letter:
         f"{issued.link.reveal()}\n\nThe link works once, until {until} UTC. Opening it does"
         " nothing yet.\nIf you did not expect this mail, leave it: nothing happens.\n",
     )
+
+
+def invite_oneself(*, actor: Actor, person: Person) -> IssuedInvitation:
+    """A link for whoever needs a second factor and has none, good for an hour, by mail.
+
+    A password alone lays no factor under an account: whoever learned it would have both. Refuses
+    with Wait, with CONFLICT who has one, and with NOT_FOUND who was disabled meanwhile.
+    """
+    take([Bucket(ASKED, f"second factor:{person.id}")])
+    with platform_change("people are the platform's"):
+        person = found(Person.objects.select_for_update().filter(is_active=True), person.id)
+        if has_second_factor(person.id):
+            raise Refusal("CONFLICT", "You have a second factor.")
+        issued = _issue(person, ASKED_LASTS)
+        record(
+            Event.SECOND_FACTOR_ASKED, actor=actor, tenant=None, target=target_of(person),
+            payload={"until": rfc3339(issued.invitation.expires_at)},
+        )  # fmt: skip
+        send(_letter(person, issued), about=person.id)
+    return issued
 
 
 def invite_first(*, actor: Actor, base_url: str | None = None) -> IssuedInvitation:

@@ -12,24 +12,27 @@ from audit.ledger.recording import record
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.actors import Actor, system
 from portal.tenancy.change import platform_change
-from portal.tenancy.models import Invitation, Person, Session
+from portal.tenancy.models import Invitation, PasswordReset, Person, Session
 from portal.tenancy.people import create_person, target_of
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in import passwords
 from portal.tenancy.signing_in.factors import (
     Enrolment,
+    drop_second_factors,
     set_app,
     set_recovery_codes,
     six_digits,
     step_of,
 )
 from portal.tenancy.signing_in.inviting import lock_first, open_invitation
-from portal.tenancy.signing_in.signing import APP, NO_SUCH_CODE, note_signed_in
+from portal.tenancy.signing_in.signing import APP, NO_SUCH_CODE, WAIVED, Factor, note_signed_in
+from portal.tenancy.signing_in.waiving import may_waive
 from portal.tenancy.texts import fault_of_email, fault_of_text
 
 ANOTHER_MINUTE = (
     "That code was for another minute. Check your phone’s clock and enter the next one."
 )
+NOT_WAIVED = "You need one: a tenant of yours requires it, or your role on the platform."
 UNSTORED = "Store the codes first: they are the way in when your phone is lost."
 
 
@@ -41,6 +44,8 @@ class Chosen:
     code: str
     stored: bool
     enrolment: Enrolment
+    skip: bool = False
+    """Whether they would do without a second factor, where that is waived."""
 
 
 def fault_of_code(enrolment: Enrolment, code: str) -> str | None:
@@ -53,8 +58,11 @@ def fault_of_code(enrolment: Enrolment, code: str) -> str | None:
 
 def _check(faults: Faults, person: Person, chosen: Chosen) -> None:
     passwords.fault_in(faults, chosen.password, person)
-    faults.add("/code", fault_of_code(chosen.enrolment, chosen.code))
-    faults.add("/stored", None if chosen.stored else UNSTORED)
+    if chosen.skip:
+        faults.add("/skip", None if may_waive(person) else NOT_WAIVED)
+    else:
+        faults.add("/code", fault_of_code(chosen.enrolment, chosen.code))
+        faults.add("/stored", None if chosen.stored else UNSTORED)
     faults.settle()
 
 
@@ -118,16 +126,26 @@ def _finish(
     Invitation.objects.filter(id=invitation.id).update(used_at=Now())
     person.password = password
     person.save(update_fields=["password"])
+    factor = _set_factor(person, chosen)
+    Session.objects.filter(person_id=person.id).delete()
+    PasswordReset.objects.filter(person_id=person.id).delete()
+    auth = tuple(dict.fromkeys(("pwd", factor.amr)))
+    actor = replace(visitor, id=person.id, label=person.name, auth=auth)
+    record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
+    note_signed_in(actor, person, factor)
+
+
+def _set_factor(person: Person, chosen: Chosen) -> Factor:
+    """The second factor that was chosen, in place of any other; or none, where it is waived."""
+    if chosen.skip:
+        if not may_waive(person):  # since a moment ago
+            raise Refusal("REQUEST_INVALID", errors=[{"detail": NOT_WAIVED, "pointer": "/skip"}])
+        drop_second_factors(person.id)
+        return WAIVED
     digits = six_digits(chosen.code)
     step = step_of(chosen.enrolment.seed, digits) if digits is not None else None
     if step is None:  # the minute ended meanwhile
-        faults = Faults()
-        faults.add("/code", ANOTHER_MINUTE)
-        faults.settle()
-    assert step is not None
+        raise Refusal("REQUEST_INVALID", errors=[{"detail": ANOTHER_MINUTE, "pointer": "/code"}])
     set_app(person.id, chosen.enrolment.seed, step)
     set_recovery_codes(person.id, chosen.enrolment.codes)
-    Session.objects.filter(person_id=person.id).delete()
-    actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", APP.amr))
-    record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
-    note_signed_in(actor, person, APP)
+    return APP

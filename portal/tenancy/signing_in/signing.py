@@ -24,6 +24,7 @@ from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in import passwords
 from portal.tenancy.signing_in.backend import person_by
 from portal.tenancy.signing_in.factors import (
+    has_second_factor,
     recovery_codes_left,
     use_code,
     use_recovery_code,
@@ -39,6 +40,7 @@ from portal.tenancy.signing_in.throttling import (
     give_back,
     take,
 )
+from portal.tenancy.signing_in.waiving import may_waive
 
 WRONG_PASSWORD: Final = "E-mail or password is not right."  # noqa: S105 - words
 WRONG_CODE: Final = (
@@ -61,6 +63,8 @@ class Factor(NamedTuple):
 
 APP: Final = Factor("otp", "six-digit code", use_code, WRONG_CODE)
 RECOVERY: Final = Factor("recovery", "recovery code", use_recovery_code, WRONG_RECOVERY_CODE)
+WAIVED: Final = Factor("pwd", "no second factor", lambda _, __: False, WRONG_PASSWORD)
+"""Of whom none is asked (portal.tenancy.signing_in.waiving): it proves nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ def _password_buckets(visitor: Actor, email: str, device: str | None) -> list[Bu
         Bucket(NETWORK, f"password:network:{network_of(visitor.address)}"),
         Bucket(ACCOUNT, f"password:account:{email.lower()}"),
     ]
+
+
+def own_password_buckets(person_id: str) -> list[Bucket]:
+    """What tries at the password of whom a browser belongs to already are counted for."""
+    return [Bucket(DEVICE, f"password:own:{person_id}")]
 
 
 def _code_buckets(person_id: str, device: str | None) -> list[Bucket]:
@@ -166,6 +175,23 @@ def sign_in(
         note_signed_in(actor, person, factor)
     give_back(_password_buckets(visitor, person.email, known))
     return SignedIn(person, left)
+
+
+def sign_in_by_password(
+    *, visitor: Actor, person: Person, device: tuple[str, str] | None
+) -> SignedIn:
+    """Sign in with a password alone (`person`, as it was read when it was right).
+
+    Refuses with FORBIDDEN whoever needs a second factor, or has one; with NOT_FOUND as `sign_in`.
+    """
+    actor = replace(visitor, id=person.id, label=person.name, auth=(WAIVED.amr,))
+    with platform_change("a person's sign-in"):
+        lock_unchanged(person)
+        if has_second_factor(person.id) or not may_waive(person):
+            raise Refusal("FORBIDDEN")
+        note_signed_in(actor, person, WAIVED)
+    give_back(_password_buckets(visitor, person.email, device_of(person, device)))
+    return SignedIn(person, 0)
 
 
 def lock_unchanged(person: Person) -> None:

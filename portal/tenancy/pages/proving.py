@@ -1,0 +1,112 @@
+"""Proving again that it is still you, and beginning to have something to prove it with."""
+
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import quote
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from portal.core.mail import configured
+from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.security import CODE, OwnForm
+from portal.tenancy.pages.sign_in import own_path
+from portal.tenancy.signing_in.browser import renew
+from portal.tenancy.signing_in.changing import factor_of, has_factor
+from portal.tenancy.signing_in.inviting import invite_oneself
+from portal.tenancy.signing_in.stepping_up import step_up, step_up_by_password
+
+LATE: Final = {
+    "form": "Nothing was saved before: look the form over and send it again.",
+    "file": "The file can be exported now.",
+}
+"""What is said where one goes on, by what the proof was asked for."""
+
+
+class CodeForm(Form):
+    """A code of the second factor."""
+
+    code = CODE
+
+
+class PasswordForm(Form):
+    """For who has no second factor."""
+
+    password = forms.CharField(
+        label="Password", required=False, strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )  # fmt: skip
+
+
+class Prove(OwnForm):
+    """`/admin/security/prove/?next=…`: asked before what is dangerous, each five minutes.
+
+    Another kind of factor is a form of its own beside this one, a `Factor` with which it calls
+    `step_up`, and `gone_on`.
+    """
+
+    template = "tenancy/security_prove.html"
+
+    @cached_property
+    def way(self) -> str:
+        """What there is to prove it with: `code`, `password`, or nothing of ours."""
+        if has_factor(self.person):
+            return "code"
+        return "" if self.person.password.startswith(UNUSABLE_PASSWORD_PREFIX) else "password"
+
+    def form(self, data: Any = None) -> Form:
+        """What is asked of this person."""
+        return (CodeForm if self.way == "code" else PasswordForm)(data)
+
+    def context(self) -> dict[str, Any]:
+        asked = self.request.POST if self.request.method == "POST" else self.request.GET
+        late = asked.get("late", "")
+        return {
+            **super().context(), "way": self.way, "next": own_path(asked.get("next", "")),
+            "late": late if late in LATE else "",
+        }  # fmt: skip
+
+    def act(self, form: Form) -> HttpResponse:
+        if self.way != "code":
+            step_up_by_password(**self.who, text=form.cleaned_data["password"])
+            return self.gone_on("pwd")
+        text = form.cleaned_data["code"]
+        factor = factor_of(text)
+        step_up(**self.who, factor=factor, text=text, device=self.device)
+        return self.gone_on(factor.amr)
+
+    def gone_on(self, amr: str) -> HttpResponse:
+        """Back to where the proof was asked for, with what it was proved by in the session."""
+        renew(self.request, self.person, (*self.actor.auth, amr))
+        asked = self.request.POST
+        if words := LATE.get(asked.get("late", "")):
+            messages.warning(self.request, words)
+        going_to = own_path(asked.get("next", ""))
+        return HttpResponseRedirect(going_to) if going_to else self.to("security")
+
+
+class BeginFactor(OwnForm):
+    """`/admin/security/factor/?next=…`: where a page needs a second factor of whom proved none."""
+
+    template = "tenancy/security_factor.html"
+    form_class = Form
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Who has one proves it; others learn how to get one."""
+        going_to = own_path(request.GET.get("next", ""))
+        if not has_factor(self.person):
+            return self.show({"mail": configured(), "next": going_to})
+        if self.person.is_verified():
+            return HttpResponseRedirect(going_to) if going_to else self.to("security")
+        address = f"{self.url('security-prove')}?next={quote(going_to, safe='/')}"
+        return HttpResponseRedirect(address)
+
+    def act(self, form: Form) -> HttpResponse:
+        invite_oneself(actor=self.actor, person=self.person)
+        words = f"A mail with the link is on its way to {self.person.email}."
+        if not configured():
+            words = "The link was written to the outbox: a security admin hands it over to you."
+        messages.success(self.request, words)
+        return self.to("security-factor")
