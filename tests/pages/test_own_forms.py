@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from keys.suspension import suspend_key
+from portal.tenancy.factor_policy import waive_factor
 from portal.tenant_site import PAGES
-from tests.cast import Cast
+from tests.cast import OPERATOR, Cast
 from tests.pages.browser import Browser
 from tests.pages.test_every_form import (
     FEW,
@@ -38,11 +39,12 @@ def forms(acme: Cast) -> dict[str, str]:
     """The address of every form, by its page's name."""
     key, asleep = acme.issue(name="billing", scopes=["models:read"]).key, acme.issue().key
     suspend_key(actor=acme.owner, key_id=asleep.id, reason="tests")
+    waive_factor(actor=OPERATOR, tenant_id=acme.tenant.id, reason="tests")
     found = {
         "key-new": "keys/new", "key-edit": f"keys/{key.id}/edit",
         "key-suspend": f"keys/{key.id}/suspend", "key-revoke": f"keys/{key.id}/revoke",
         "key-resume": f"keys/{asleep.id}/resume",
-        "limit-edit": f"limits/{shared_limit(acme)}/edit",
+        "limit-edit": f"limits/{shared_limit(acme)}/edit", "second-factor": "second-factor",
     }  # fmt: skip
     return {name: f"/t/{acme.tenant.slug}/{path}/" for name, path in found.items()}
 
