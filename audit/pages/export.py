@@ -77,8 +77,9 @@ def bounded(asked: Asked) -> Asked:
 def export_entries(*, actor: Actor, query: QueryDict, format: str) -> str:
     """The entries that the address `query` asks for, the newest first, as a file's text.
 
-    A tenant's own people get its slice alone. Without dates, those of the last 30 days. Refuses more than 366 days or 100 000 entries, an
-    unknown filter and an unknown format. The export is recorded, with its filters.
+    A tenant's own people get its slice alone. Without dates, those of the last 30 days. Refuses
+    more than 366 days or 100 000 entries, an unknown filter and an unknown format. The export is
+    recorded, with its filters.
     """
     require(actor, "audit:read")
     if format not in TYPES:
