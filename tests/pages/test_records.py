@@ -13,7 +13,7 @@ from portal.records.tables import MODELS
 from portal.tenancy.models import ManagementToken, Person
 from portal.tenancy.scope import platform_scope
 from tests.cast import Cast
-from tests.pages.browser import Browser
+from tests.pages.browser import Browser, staff
 
 HIDDEN = re.compile(r"digest|password|sealed|salt|hmac|seed", re.IGNORECASE)
 LIMIT = {
