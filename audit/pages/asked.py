@@ -13,7 +13,8 @@ from audit.ledger.reading import beyond, entries, of_anything
 from audit.ledger.values import IDENTIFIER
 from portal.core.clock import UTC
 from portal.tenancy.models import Person, Tenant
-from portal.tenancy.pages.lists import COUNTED, Chip, Filter, Listing
+from portal.tenancy.pages.lists import COUNTED, UNKEPT, Chip, Filter, Listing
+from portal.tenancy.pages.pasted import PASTED
 
 EXACT: Final = ("actor", "target", "request")
 """Filters that pages link to: an id, exactly."""
@@ -74,7 +75,7 @@ class Asked(Listing):
 
     def address(self, **changes: str | int | None) -> str:
         """As a list's; with another filter it begins at the newest again."""
-        held = {n: v for n, v in self.query.items() if n not in PLACES and v}
+        held = {n: v for n, v in self.query.items() if n not in (*PLACES, *UNKEPT) and v}
         told = {**held, **{n: str(v) for n, v in changes.items()}}
         return f"?{urlencode({n: v for n, v in told.items() if changes.get(n, v) is not None})}"
 
@@ -90,7 +91,9 @@ class Asked(Listing):
     @property
     def here(self) -> str:
         """This page's own query, to come back to."""
-        return f"?{self.query.urlencode()}" if self.query else ""
+        kept = self.query.copy()
+        kept.pop(PASTED, None)
+        return f"?{kept.urlencode()}" if kept else ""
 
     @property
     def newer(self) -> str:

@@ -21,6 +21,7 @@ from django.urls import reverse
 from portal.core.error_pages import error_response, not_allowed
 from portal.tenancy.pages.lists import COUNTED
 from portal.tenancy.pages.page import WHY, Page
+from portal.tenancy.pages.pasted import PASTED_WORDS, without_credentials
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
 
@@ -133,6 +134,9 @@ class ReadOnly(ModelAdmin):
         """Read and render inside the scope: a template's own queries see what the view saw."""
         if request.method not in ("GET", "HEAD"):
             return not_allowed(request, ("GET", "HEAD"))
+        if without_credentials(request):
+            messages.warning(request, PASTED_WORDS)
+            return HttpResponseRedirect(request.path)
         frame = Frame()
         frame.setup(request)
         frame.actor = request.actor = actor_of(request)  # type: ignore[attr-defined]  # the navigation's

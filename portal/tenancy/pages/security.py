@@ -4,7 +4,7 @@ from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.views import View
 
 from portal.core.error_pages import refusal_page
@@ -13,6 +13,7 @@ from portal.tenancy.models import Person, Session, Totp
 from portal.tenancy.pages.forms import Form, FormPage
 from portal.tenancy.pages.once import FIELD, AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
+from portal.tenancy.pages.pasted import without_credentials
 from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in.browser import actor_of, remember, signed_in
 from portal.tenancy.signing_in.changing import (
@@ -79,7 +80,9 @@ class Own(Page):
     person: Person
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Sign in first."""
+        """Sign in first, and without a credential in the address."""
+        if request.method in ("GET", "HEAD") and (address := without_credentials(request)):
+            return HttpResponseRedirect(address)
         person = signed_in(request)
         if person is None:
             return self.sign_in_first(request)
