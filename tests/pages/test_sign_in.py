@@ -126,7 +126,7 @@ def test_after_signing_in_one_goes_to_a_page_of_ours_alone(
 def test_unknown_wrong_disabled_and_without_password_are_one_answer_after_the_same_work(
     sol: Someone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone, new = someone(), staff("Ada", "auditor")
+    gone, new = someone("Gus", "auditor"), staff("Ada", "auditor")
     disable_person(actor=OPERATOR, person_id=gone.person.id, reason="left")
     hashed: list[str] = []
     encode = MD5PasswordHasher.encode
@@ -304,7 +304,7 @@ def test_the_code_is_asked_only_after_a_password_and_for_five_minutes(sol: Someo
 
 
 def test_who_is_disabled_meanwhile_is_not_signed_in_nor_stays_so(sol: Someone) -> None:
-    staff("Sam", "security_admin")  # the platform keeps one
+    someone("Sam")  # the platform keeps one
     inside, visitor = Visitor(), Visitor()
     inside.sign_in(sol)
     visitor.give_password(sol.person.email, PASSWORD)
