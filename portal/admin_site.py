@@ -136,8 +136,12 @@ class AdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no types
     site_url = None
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Ours first."""
-        return [*PAGES, *super().get_urls()]
+        """Ours first; without the page that Django's own change of a password would end on."""
+        stock = super().get_urls()
+        return [
+            *PAGES,
+            *(each for each in stock if getattr(each, "name", "") != "password_change_done"),
+        ]
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: object = None
