@@ -33,6 +33,8 @@ from portal.tenancy.pages import (
     outbox,
     people,
     person,
+    provider,
+    provider_addresses,
     security,
     sign_in,
     tenant,
@@ -67,6 +69,11 @@ PAGES: list[URLPattern] = [
         "tenants/<slug:slug>/members/<id:id>/enable/",
         members.EnableMember.as_view(),
         name="member-enable",
+    ),
+    path("tenants/<slug:slug>/sso/", provider.ProviderPage.as_view(), name="sso"),
+    *(
+        path(f"tenants/<slug:slug>/sso/{address}/", page.as_view(), name=name)
+        for address, page, name in provider_addresses.PAGES
     ),
     path("people/", people.People.as_view(), name="people"),
     path("new/person/", people.NewPerson.as_view(), name="person-new"),

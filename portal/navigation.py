@@ -32,7 +32,10 @@ PLATFORM: Final[Groups] = (
     ("Platform", (("tenants", "Tenants", "tenants:read"), ("people", "People", "people:read"))),
 )
 """(title, ((URL name, words, action that it needs), …)), in order."""
-TENANT: Final[Groups] = (("", (("index", "Overview", "usage:read"),)),)
+TENANT: Final[Groups] = (
+    ("", (("index", "Overview", "usage:read"),)),
+    ("Tenant", (("sso", "Single sign-on", "sso:read"),)),
+)
 """The same of a tenant's own pages."""
 
 

@@ -37,6 +37,8 @@ class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # djang
     last_login = None  # Django would write it by a signal, unrecorded
     second_factor = False
     """Whether this browser proved one (portal.tenancy.signing_in.middleware). Not of the row."""
+    bound_to = ""
+    """The tenant whose provider let this browser in: it reaches nothing else. Not of the row."""
 
     objects = PeopleManager()
     USERNAME_FIELD = "email"
