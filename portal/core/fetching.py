@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
@@ -29,6 +30,8 @@ MOST: Final = 65_536
 """Bytes of an answer's body."""
 AT_ONCE: Final = 16
 """Requests of one process; more wait, within the same patience."""
+AT_ONE: Final = 4
+"""Of these, to one host: one that is slow keeps nobody from the others."""
 LONGEST: Final = 2_048
 URL: Final = re.compile(r"[!-~]+", re.ASCII)
 NEAR: Final = ("127.0.0.1", "localhost", "::1")
@@ -90,13 +93,30 @@ def fetch(
     """
     if fault := fault_of_url(url):
         raise Unanswered(f"the address {fault}")
+    with _asked_lock:
+        host = urlsplit(url).hostname or ""
+        if _asked[host] >= AT_ONE:
+            raise Unanswered("too many ask it at this moment")
+        _asked[host] += 1
     waiting = _pool().submit(_ask, urlsplit(url), inside, form, dict(headers or {}))
+    waiting.add_done_callback(lambda _: _answered(host))
     try:
         # Names are resolved by a call that nothing can interrupt: its thread is left behind.
         return waiting.result(PATIENCE)
     except (TookTooLong, CancelledError):
         waiting.cancel()
         raise Unanswered("it took too long") from None
+
+
+_asked: Counter[str] = Counter()
+_asked_lock = threading.Lock()
+
+
+def _answered(host: str) -> None:
+    with _asked_lock:
+        _asked[host] -= 1
+        if not _asked[host]:
+            del _asked[host]
 
 
 @cache

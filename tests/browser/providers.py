@@ -6,7 +6,13 @@ from typing import Any
 def set_up_providers(admin: Any, told: dict[str, Any]) -> list[str]:
     """By the verbs; what only a provider that answers could do is written. Returns more pages."""
     from portal.core.clock import now
-    from portal.tenancy.models import IdentityProvider, ProviderDomain
+    from portal.tenancy.models import (
+        DeprovisioningToken,
+        ExternalIdentity,
+        IdentityProvider,
+        Person,
+        ProviderDomain,
+    )
     from portal.tenancy.scope import platform_scope
     from portal.tenancy.sso.configuring import Definition, create_provider
     from portal.tenancy.sso.deprovisioning import create_deprovisioning_token
@@ -28,8 +34,19 @@ def set_up_providers(admin: Any, told: dict[str, Any]) -> list[str]:
             with platform_scope("the story's provider answers nobody"):
                 IdentityProvider.objects.filter(id=row.id).update(is_active=True)
                 ProviderDomain.objects.filter(domain="acme.example").update(verified_at=now())
-    return [
-        "/admin/tenants/acme/sso/",
-        "/admin/tenants/globex/sso/",
-        "/admin/tenants/globex/sso/on/",
-    ]
+    with platform_scope("the story ties someone"):
+        ada = Person.objects.get(email="ada@acme.example")
+        tied = ExternalIdentity.objects.create(
+            person=ada, issuer="https://login.acme.example/realms/acme", subject="8f14e45f-ada"
+        )
+    with platform_scope("the story looks at what it made"):
+        waiting = ProviderDomain.objects.get(domain="mail.acme.example").id
+        token = DeprovisioningToken.objects.get(tenant_id=told["tenants"]["acme"]).id
+    pages = (
+        "", "edit/", "off/", "invite/", "domains/new/", f"domains/{waiting}/",
+        f"domains/{waiting}/remove/", "tokens/new/", f"tokens/{token}/revoke/",
+    )  # fmt: skip
+    told["sso"] = [f"/admin/tenants/acme/sso/{page}" for page in pages]
+    told["sso"] += [f"/admin/tenants/globex/sso/{page}" for page in ("", "on/")]
+    told["sso"] += [f"/admin/people/{ada.id}/", f"/admin/people/{ada.id}/sso/{tied.id}/untie/"]
+    return list(told["sso"])

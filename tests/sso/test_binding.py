@@ -211,6 +211,18 @@ def test_enforced_the_tenants_pages_open_to_who_came_through_it_alone(
     assert stranger.get(path).status == 404
 
 
+def test_turned_off_it_lets_in_nobody_who_came_through_it(on: Acme, visitor: Visitor) -> None:
+    path = f"/t/{on.cast.tenant.slug}/"
+    on.sign_in(visitor)
+    for changes, status in (
+        ({"is_active": False}, 404), ({"is_active": True}, 200),
+        ({"issuer": "https://another.example"}, 404), ({"issuer": on.idp.issuer}, 200),
+    ):  # fmt: skip
+        with platform_scope("a test turns it"):
+            type(on.row).objects.filter(id=on.row.id).update(**changes)
+        assert visitor.get(path).status == status, changes
+
+
 def test_people_are_tied_and_told_by_the_ledger(on: Acme, visitor: Visitor) -> None:
     from audit.ledger.reading import entries, payload_of
     from audit.ledger.sentences import sentence

@@ -2,10 +2,12 @@
 
 import ipaddress
 import socket
+import threading
 from typing import Any
 
 import pytest
 
+from portal.core import fetching
 from portal.core.client_address import parse_address
 from portal.core.fetching import EVERYWHERE, Unanswered, fault_of_url, fetch, may_reach
 from tests.plugin import ROOT
@@ -84,6 +86,28 @@ def test_an_answer_at_the_cap_is_taken_and_one_above_is_not(idp: Idp) -> None:
         else:
             with pytest.raises(Unanswered, match="more than 65536"):
                 fetch(f"{idp.issuer}/keys", inside=EVERYWHERE)
+
+
+def test_one_that_is_slow_keeps_nobody_from_the_others(
+    idp: Idp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "PATIENCE", 3.0)
+    idp.instead["/keys"] = Said(b"x" * 20, drip=0.1)
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            told.append(str(fetch(f"{idp.issuer}/keys", inside=EVERYWHERE).status))
+        except Unanswered as error:
+            told.append(str(error))
+
+    crowd = [threading.Thread(target=ask) for _ in range(12)]
+    for each in crowd:
+        each.start()
+    for each in crowd:
+        each.join()
+    assert sorted(told) == ["200"] * 4 + ["too many ask it at this moment"] * 8
+    assert fetch(f"{idp.issuer}/keys", inside=EVERYWHERE).status == 200
 
 
 def test_a_server_without_a_good_certificate_is_not_believed(idp: Idp) -> None:

@@ -15,7 +15,7 @@ from portal.tenancy.sso.linking import invite_to_link, unlink_identity
 from portal.tenancy.sso.provider import provider_by
 from tests.cast import OPERATOR, Cast
 from tests.pages.app import Someone, Visitor, someone
-from tests.pages.browser import Page
+from tests.pages.browser import Browser, Page, staff
 from tests.sso.conftest import Acme, address_in
 
 
@@ -158,3 +158,23 @@ def test_an_account_is_untied_by_who_governs_people(on: Acme, visitor: Visitor) 
     with pytest.raises(Refusal, match="NOT_FOUND"):
         unlink_identity(actor=OPERATOR, **told)
     assert on.sign_in(Visitor()).status == 409  # the address is theirs still, and ties nobody
+
+
+def test_the_persons_page_shows_who_they_are_elsewhere_and_unties_them(
+    on: Acme, visitor: Visitor
+) -> None:
+    on.sign_in(visitor)
+    person = on.person()
+    assert person is not None
+    for who, may in ((staff("Sol", "security_admin"), True), (staff("Ira", "auditor"), False)):
+        browser = Browser(who)
+        page = browser.get(f"/admin/people/{person.id}/")
+        assert on.idp.issuer in page.text and ("Untie" in page.text) is may
+    with platform_scope("a test reads what is tied"):
+        path = f"/admin/people/{person.id}/sso/{ExternalIdentity.objects.get(person=person).id}/"
+    assert browser.post(f"{path}untie/", reason="x").status == 403
+    sol = Browser(staff("Sol", "security_admin"))
+    assert sol.send(f"{path}untie/", reason="").status == 400
+    assert sol.send(f"{path}untie/", reason="a wrong one").goes_to == f"/admin/people/{person.id}/"
+    assert on.person() is None
+    assert sol.get(f"{path}untie/").status == 404

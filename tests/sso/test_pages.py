@@ -55,7 +55,7 @@ def test_from_nothing_to_somebody_signed_in(
     assert browser.send(sent.goes_to).status == 302
     assert browser.send(f"{base}on/", reason="all is set up").status == 302
     page = browser.get(base)
-    assert "On" in page.text and "Yours" in page.text and "0 of 3 members" in page.text
+    assert "On" in page.text and "Verified" in page.text and "0 of 3 members" in page.text
 
     on = Acme(acme, idp, row, f"{acme.tenant.slug}.example").someone(groups=["keys"])
     assert on.sign_in(visitor).goes_to == f"/t/{acme.tenant.slug}/"

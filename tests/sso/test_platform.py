@@ -15,7 +15,7 @@ from portal.tenancy.people import create_person
 from portal.tenancy.scope import platform_scope
 from tests.cast import OPERATOR, Cast
 from tests.pages.app import PASSWORD, Visitor, someone
-from tests.pages.browser import Page
+from tests.pages.browser import Browser, Page, staff
 from tests.sso.conftest import address_in, set_up
 from tests.sso.nameserver import NameServer
 from tests.sso.provider import CLIENT, SECRET, Idp, Server
@@ -256,3 +256,20 @@ def test_where_one_was_going_is_kept_and_never_another_site(own: Idp, visitor: V
         visitor = Visitor()
         address = address_in(visitor.post("/sso/platform/", {"next": wanted}))
         assert visitor.get(own.approve(address)).goes_to == led
+
+
+def test_who_was_here_before_is_invited_and_ties_their_account(own: Idp, domain: str) -> None:
+    who = someone("Ira", "auditor")
+    sol = Browser(staff("Sol", "security_admin"))
+    path = f"/admin/people/{who.person.id}/"
+    assert "Invite to Head office" in sol.get(path).text
+    assert sol.send(f"{path}sso/").goes_to == path
+    own.bend |= {"email": who.person.email, "groups": "audit"}
+    assert sign_in(own, Visitor()).status == 403  # an address ties nobody to anything
+    browser = Visitor()
+    browser.sign_in(who)
+    fields = browser.get("/sso/link/").fields()
+    sent = {"invitation": fields["invitation"][0], "code": who.code()}
+    page = browser.get(own.approve(address_in(browser.post("/sso/link/", sent))))
+    assert page.goes_to == "/sso/link/" and person_of(own) == who.person
+    assert sign_in(own, Visitor()).goes_to == "/admin/"

@@ -38,7 +38,9 @@ class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # djang
     second_factor = False
     """Whether this browser proved one (portal.tenancy.signing_in.middleware). Not of the row."""
     bound_to = ""
-    """The tenant whose provider let this browser in: it reaches nothing else. Not of the row."""
+    bound_by = ""
+    """The tenant whose provider let this browser in, which reaches nothing else, and its issuer.
+    Not of the row."""
 
     objects = PeopleManager()
     USERNAME_FIELD = "email"

@@ -95,7 +95,7 @@ class TurnOff(Act):
     heading = "Turn {} off?"
     price = "Nobody comes in through it any more, from the next request on."
     words = (
-        "Who is signed in through it stays so until their session ends: end it under People.",
+        "Who is signed in through it reaches nothing from their next request on.",
         "Who has no password of their own can't sign in until it is on again.",
     )
     button, keep, danger = "Turn off", "Keep it on", True
@@ -153,13 +153,13 @@ class OfDomain(Act):
 class VerifyDomain(OfDomain):
     """`…/sso/domains/<id>/`."""
 
-    heading = "Show that {} is yours"
+    heading = "Verify {}"
     price = "Put this record into its DNS, then have it looked at."
     words = (
         "It may take as long as your DNS keeps old answers.",
         "It is looked at this once. Leave it there: it says to others who asked for it.",
     )
-    button, keep = "Look at it now", "Later"
+    button, keep = "Verify domain", "Later"
 
     def facts(self) -> list[tuple[str, str]]:
         record = [("Name", record_name(self.domain)), ("Type", "TXT")]
@@ -167,7 +167,7 @@ class VerifyDomain(OfDomain):
 
     def act(self, form: Form) -> HttpResponse:
         verify_domain(**self.whose, domain_id=self.domain.id)
-        tell(self.request, f"{self.domain.domain} is yours.")
+        tell(self.request, f"{self.domain.domain} is verified.")
         return self.to("sso")
 
 

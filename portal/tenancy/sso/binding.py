@@ -14,7 +14,7 @@ from portal.core.refusals import Refusal
 from portal.tenancy.models import Person
 from portal.tenancy.places import Place
 from portal.tenancy.signing_in.browser import remember
-from portal.tenancy.signing_in.middleware import BOUND
+from portal.tenancy.signing_in.middleware import BOUND, BOUND_BY
 from portal.tenancy.sso.provider import Provider, provider_of
 
 
@@ -33,6 +33,7 @@ def become(
     remember(request, person, factors)
     if provider.tenant_id is not None:
         request.session[BOUND] = provider.tenant_id
+        request.session[BOUND_BY] = provider.issuer
 
 
 def within_reach(person: Person, places: Iterable[Place]) -> list[Place]:
@@ -43,12 +44,15 @@ def within_reach(person: Person, places: Iterable[Place]) -> list[Place]:
 def require_door(person: Person, place: Place) -> None:
     """Refuse a place that this browser does not reach, as one that is not theirs.
 
+    What a provider let in goes no further than the provider is in force.
+
     Raises OtherDoor where the tenant lets nobody in but through its provider.
     """
     if not within_reach(person, [place]):
         raise Refusal("NOT_FOUND")
-    if person.bound_to:
-        return
     provider = provider_of(place.slug)
-    if provider is not None and provider.enforced:
+    if person.bound_to:
+        if provider is None or provider.issuer != person.bound_by:
+            raise Refusal("NOT_FOUND")  # turned off, or another: its word counts no more
+    elif provider is not None and provider.enforced:
         raise OtherDoor(reverse("sso-tenant", args=[place.slug]))

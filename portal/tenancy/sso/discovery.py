@@ -46,6 +46,7 @@ class _Known:
     read_at: float
     keys: list[dict[str, Any]] = field(default_factory=list)
     keys_read_at: float = -HELD
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
 
 _known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
@@ -62,17 +63,19 @@ def keys_of(provider: Provider, kid: str | None) -> list[dict[str, Any]]:
 
     Raises Distrust when they can't be read.
     """
-    known, moment = _of(provider), time.monotonic()
-    old = moment - known.keys_read_at
-    unknown = kid is not None and all(key.get("kid") != kid for key in known.keys)
-    if old >= HELD or (unknown and old >= AGAIN):
-        known.keys_read_at = moment  # before asking: who comes meanwhile does not ask as well
-        told = answered(fetch_from(provider, known.metadata.jwks_uri))
-        keys = told.get("keys")
-        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-            raise Distrust("its keys are no JSON Web Key Set")
-        known.keys = keys[:MOST_KEYS]
-    return known.keys
+    known = _of(provider)
+    with known.reading:  # who comes meanwhile waits for the same answer
+        moment = time.monotonic()
+        old = moment - known.keys_read_at
+        unknown = kid is not None and all(key.get("kid") != kid for key in known.keys)
+        if old >= HELD or (unknown and old >= AGAIN):
+            known.keys_read_at = moment - HELD + AGAIN  # if nothing comes of it
+            told = answered(fetch_from(provider, known.metadata.jwks_uri))
+            keys = told.get("keys")
+            if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+                raise Distrust("its keys are no JSON Web Key Set")
+            known.keys, known.keys_read_at = keys[:MOST_KEYS], moment
+        return known.keys
 
 
 def forget(provider: Provider) -> None:
