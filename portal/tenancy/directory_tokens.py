@@ -52,7 +52,21 @@ def proved(text: str) -> DirectoryToken | None:
     token = DirectoryToken(*row) if row else None
     digest = bytes(token.digest) if token else tokens.NOBODY
     good = tokens.verify(text, digest, token.pepper_id if token else tokens.newest_pepper())
-    return token if good else None
+    if token is None or not good:
+        return None
+    if token.pepper_id != tokens.newest_pepper():
+        _upgrade(text, shape.kid, token.pepper_id)
+    return token
+
+
+def _upgrade(text: str, kid: str, was: int) -> None:
+    """Keep the digest under the newest pepper, so that an old one can leave the ring."""
+    newest = tokens.newest_pepper()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tenancy_deprovisioning_upgrade(%s, %s::smallint, %s, %s::smallint)",
+            [kid, was, tokens.digest(text, newest), newest],
+        )
 
 
 def _exposed(text: str) -> Exposed | None:

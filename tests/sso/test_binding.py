@@ -10,7 +10,8 @@ from portal.tenancy.sessions import SessionStore
 from portal.tenancy.signing_in.factors import Enrolment
 from tests.cast import OPERATOR, Cast
 from tests.pages.app import Someone, Visitor, code_of, someone
-from tests.sso.conftest import Acme
+from tests.sso.conftest import Acme, set_up
+from tests.sso.nameserver import NameServer
 
 
 def tied(on: Acme, who: Someone) -> Someone:
@@ -25,7 +26,12 @@ def tied(on: Acme, who: Someone) -> Someone:
     return who
 
 
-def test_it_reaches_no_other_tenant_of_its_person(on: Acme, globex: Cast, visitor: Visitor) -> None:
+def test_it_reaches_no_other_tenant_of_its_person(
+    on: Acme, globex: Cast, visitor: Visitor, nameserver: NameServer
+) -> None:
+    # Not even one that asks the same provider.
+    set_up(globex, on.idp, nameserver)
+    on.someone()
     who = tied(on, someone("Tess", ""))
     add_member(actor=OPERATOR, tenant_id=globex.tenant.id, person_id=who.person.id, role="owner")
     on.sign_in(visitor)

@@ -1,15 +1,18 @@
 """A directory ends memberships by REST, with a credential that can give nobody anything."""
 
+import base64
 import datetime as dt
+import os
 from typing import Any
 
 import pytest
 
 from audit.ledger.reading import entries
+from portal.core import tokens
 from portal.core.clock import now
 from portal.core.refusals import Refusal
 from portal.tenancy.memberships import add_member, disable_membership, enable_membership
-from portal.tenancy.models import Membership, Session
+from portal.tenancy.models import DeprovisioningToken, Membership, Session
 from portal.tenancy.people import change_platform_role
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.sso.deprovisioning import (
@@ -241,3 +244,21 @@ def test_only_who_governs_the_provider_makes_and_ends_tokens(on: Acme, globex: C
         issue(on)
     with pytest.raises(Refusal, match="There are 4 tokens"):
         issue(on)
+
+
+def test_a_token_under_an_old_pepper_is_moved_to_the_newest(
+    api: Api, on: Acme, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = f"9:{base64.b64encode(b'n' * 32).decode()}"
+    monkeypatch.setenv("KEY_PEPPERS", f"{os.environ['KEY_PEPPERS']},{newer}")
+    tokens._ring.cache_clear()
+    try:
+        assert api("GET", members_of(on.cast), token=token).status == 200
+        with platform_scope("a test reads the token"):
+            assert DeprovisioningToken.objects.get(provider=on.row).pepper_id == 9
+        monkeypatch.setenv("KEY_PEPPERS", newer)
+        tokens._ring.cache_clear()
+        assert api("GET", members_of(on.cast), token=token).status == 200
+    finally:
+        monkeypatch.undo()
+        tokens._ring.cache_clear()

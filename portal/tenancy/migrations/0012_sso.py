@@ -46,11 +46,19 @@ CREATE FUNCTION tenancy_deprovisioning_used(wanted text) RETURNS void
     WHERE id = (SELECT id FROM tenancy_deprovisioningtoken
                 WHERE id = wanted AND coalesce(last_used_at < now() - interval '1 minute', true)
                 FOR UPDATE SKIP LOCKED) $$;
+-- As tenancy_token_upgrade: only who knows the digest's text can give the new one.
+CREATE FUNCTION tenancy_deprovisioning_upgrade(wanted text, was smallint, better bytea,
+                                               pepper smallint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE tenancy_deprovisioningtoken SET digest = better, pepper_id = pepper
+    WHERE id = (SELECT id FROM tenancy_deprovisioningtoken
+                WHERE kid = wanted AND pepper_id = was FOR UPDATE SKIP LOCKED) $$;
 """
 DROP = """
 DROP FUNCTION tenancy_provider_read(text, text, text);
 DROP FUNCTION tenancy_deprovisioning_token(text);
 DROP FUNCTION tenancy_deprovisioning_used(text);
+DROP FUNCTION tenancy_deprovisioning_upgrade(text, smallint, bytea, smallint);
 """
 # A tenant sees who its members are at its own provider, and at no other.
 SEEN = (
