@@ -47,6 +47,8 @@ def fill() -> dict[str, Any]:
     from portal.tenancy.management_tokens import create_management_token
     from portal.tenancy.memberships import add_member
     from portal.tenancy.people import create_person
+    from portal.tenancy.sso.configuring import Definition, create_provider
+    from portal.tenancy.sso.deprovisioning import create_deprovisioning_token
     from portal.tenancy.tenants import create_tenant, suspend_tenant
     from tests.pages.browser import session_of
 
@@ -86,6 +88,16 @@ def fill() -> dict[str, Any]:
             }),
         ).key  # fmt: skip
         suspend_key(actor=operator, key_id=key.id, reason=bad())
+        provider = create_provider(
+            actor=operator, tenant_id=tenant.id,
+            definition=Definition(
+                name=bad(), issuer="https://x.example/'-alert(1)-'", client_id=bad(),
+                role_claim=bad(), role_map=((bad(), "owner"),), mfa_acr=("<b>x",),
+            ),
+        )  # fmt: skip
+        create_deprovisioning_token(
+            actor=operator, tenant_id=tenant.id, provider_id=provider.id, name=bad()
+        )
         if place % 5 == 4:
             suspend_tenant(actor=operator, tenant_id=tenant.id, reason=bad())
         decide(place, tenant.id, key.id, gateway.id)
