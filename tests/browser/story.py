@@ -161,7 +161,7 @@ def people_and_keys() -> dict[str, Any]:
             ("legacy-crm", "resume"), ("batch-embed", "edit"),
             ("batch-embed", "suspend"), ("batch-embed", "revoke"),
         )
-    ]  # fmt: skip
+    ] + ["/t/acme/sso/on/"]  # fmt: skip
     return told
 
 

@@ -17,6 +17,7 @@ from portal.tenancy.models import (
     ProviderDomain,
     Tenant,
 )
+from portal.tenancy.pages.boxes import Tick
 from portal.tenancy.pages.forms import Form, LinesField
 from portal.tenancy.pages.management_tokens import tenant_of
 from portal.tenancy.pages.page import Page
@@ -135,7 +136,7 @@ class ProviderForm(Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "mono"}),
         help_text="Sealed, and never shown again. Left empty, the one that there is stays.",
     )  # fmt: skip
-    public = forms.BooleanField(label="A public client: it has no secret", required=False)
+    public = Tick(label="A public client: it has no secret")
     scopes = LinesField(label="Scopes", help_text="One a line; openid is needed.")
     role_claim = forms.CharField(
         label="Claim that says roles", required=False,
@@ -153,14 +154,14 @@ class ProviderForm(Form):
     mfa_amr = LinesField(
         label="amr values that are a second factor", help_text="One a line, such as mfa or otp."
     )
-    trusts_email = forms.BooleanField(
-        label="Take its mail addresses without email_verified", required=False,
+    trusts_email = Tick(
+        label="Take its mail addresses without email_verified",
         help_text="Only if nobody but your own people can have an account there.",
-    )  # fmt: skip
-    enforced = forms.BooleanField(
-        label="Open the tenant’s pages only to who came through it", required=False,
+    )
+    enforced = Tick(
+        label="Open the tenant’s pages only to who came through it",
         help_text="Security admins of the platform can always turn it off.",
-    )  # fmt: skip
+    )
 
     def definition(self) -> Definition:
         """What was typed, for the verb."""

@@ -10,6 +10,7 @@ from django.views import View
 
 from portal.core.refusals import Refusal
 from portal.tenancy.models import Person
+from portal.tenancy.pages.boxes import Tick
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.sign_in import CodeForm, RecoveryForm, SecondStep, Step
 from portal.tenancy.pages.sso import arrived, home_through
@@ -73,7 +74,7 @@ class FactorForm(Form):
         label="Six-digit code", required=False, strip=False,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )  # fmt: skip
-    stored = forms.BooleanField(label="I have stored the codes", required=False)
+    stored = Tick(label="I have stored the codes")
 
 
 class OwnFactor(Step):
