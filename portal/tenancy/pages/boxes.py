@@ -33,7 +33,7 @@ class Tick(forms.BooleanField):
         """Whether it was ticked."""
         if value not in (None, "", "on"):
             raise forms.ValidationError("Tick it or leave it.")
-        return value == "on"
+        return bool(value == "on")
 
 
 class Ticked(forms.Field):
