@@ -36,6 +36,9 @@ from portal.tenancy.pages import (
     outbox,
     people,
     person,
+    person_sso,
+    provider,
+    provider_addresses,
     security,
     sign_in,
     tenant,
@@ -71,12 +74,23 @@ PAGES: list[URLPattern] = [
         members.EnableMember.as_view(),
         name="member-enable",
     ),
+    path("tenants/<slug:slug>/sso/", provider.ProviderPage.as_view(), name="sso"),
+    *(
+        path(f"tenants/<slug:slug>/sso/{address}/", page.as_view(), name=name)
+        for address, page, name in provider_addresses.PAGES
+    ),
     path("people/", people.People.as_view(), name="people"),
     path("new/person/", people.NewPerson.as_view(), name="person-new"),
     path("people/<id:id>/", person.PersonPage.as_view(), name="person"),
     path("people/<id:id>/role/", person.PersonRole.as_view(), name="person-role"),
     path("people/<id:id>/invite/", person.InvitePerson.as_view(), name="person-invite"),
     path("people/<id:id>/disable/", person.DisablePerson.as_view(), name="person-disable"),
+    path("people/<id:id>/sso/", person_sso.InviteToLink.as_view(), name="person-sso"),
+    path(
+        "people/<id:id>/sso/<id:identity>/untie/",
+        person_sso.UnlinkIdentity.as_view(),
+        name="person-untie",
+    ),
     path("people/<id:id>/enable/", person.EnablePerson.as_view(), name="person-enable"),
     path("outbox/", outbox.Outbox.as_view(), name="outbox"),
     path("outbox/<id:id>/", outbox.MailPage.as_view(), name="mail"),

@@ -45,6 +45,7 @@ TENANT: Final[Groups] = (
         ),
     ),
     ("Record", (("ledger", "Ledger", "audit:read"),)),
+    ("Tenant", (("sso", "Single sign-on", "sso:read"),)),
 )
 """The same of a tenant's own pages."""
 

@@ -18,7 +18,9 @@ from keys.pages.turn import Resume, Revoke, Suspend
 from keys.pages.usage import Usage
 from portal.overview import OwnOverview
 from portal.tenancy.pages import addresses  # noqa: F401 - the converter `id`
+from portal.tenancy.pages import provider as sso
 from portal.tenancy.pages.in_tenant import InTenant
+from portal.tenancy.pages.provider_addresses import PAGES as SSO
 
 
 def _own(address: str, page: type[View], name: str) -> URLPattern:
@@ -46,4 +48,6 @@ PAGES: Final[list[URLPattern]] = [
     _own("ledger/", Ledger, "ledger"),
     _own("ledger/export/", LedgerExport, "ledger-export"),
     _own("ledger/<uuid:id>/", LedgerEntry, "ledger-entry"),
+    _own("sso/", sso.ProviderPage, "sso"),
+    *(_own(f"sso/{address}/", page, name) for address, page, name in SSO),
 ]

@@ -24,7 +24,7 @@ PRIVACY: Final = frozenset(
 )
 
 ACTIONS: Final[dict[str, frozenset[str]]] = {
-    "owner": READ | WRITE,
+    "owner": READ | WRITE | {"sso:read", "sso:write"},
     "developer": frozenset({"keys:read", "keys:write", "limits:read", "usage:read"}),
     "privacy_officer": READ | PRIVACY,
     "viewer": READ - {"subjects:read", "requests:read"},
@@ -32,11 +32,18 @@ ACTIONS: Final[dict[str, frozenset[str]]] = {
 """Tenant roles."""
 
 PLATFORM_READ: Final = READ | {
-    "tenants:read", "people:read", "gateways:read", "apis:read", "mail:read",
+    "tenants:read", "people:read", "gateways:read", "apis:read", "mail:read", "sso:read",
 }  # fmt: skip
 PLATFORM_ACTIONS: Final[dict[str, frozenset[str]]] = {
     "": frozenset(),
-    "security_admin": PLATFORM_READ | WRITE | {"tenants:write", "gateways:write", "apis:write"},
+    "security_admin": PLATFORM_READ
+    | WRITE
+    | {
+        "tenants:write",
+        "gateways:write",
+        "apis:write",
+        "sso:write",
+    },
     "auditor": PLATFORM_READ,
 }
 """Platform roles, in every tenant."""

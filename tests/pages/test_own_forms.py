@@ -9,6 +9,7 @@ from keys.suspension import suspend_key
 from portal.tenant_site import PAGES
 from tests.cast import Cast
 from tests.pages.browser import Browser
+from tests.pages.sso_forms import with_provider
 from tests.pages.test_every_form import (
     FEW,
     HARMLESS,
@@ -27,10 +28,14 @@ from tests.pages.test_every_form import (
 
 NO_FORM = {
     "index", "keys", "key", "decisions", "decision", "usage", "limits", "limit", "ledger",
-    "ledger-entry",
+    "ledger-entry", "sso",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
-ELSEWHERE = {"ledger-export": "tests/pages/test_ledger.py"}
+ELSEWHERE = {
+    "ledger-export": "tests/pages/test_ledger.py",
+    "sso-domain": "it has no field",
+    "sso-domain-remove": "it has no field",
+}
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def forms(acme: Cast) -> dict[str, str]:
         "key-new": "keys/new", "key-edit": f"keys/{key.id}/edit",
         "key-suspend": f"keys/{key.id}/suspend", "key-revoke": f"keys/{key.id}/revoke",
         "key-resume": f"keys/{asleep.id}/resume",
-        "limit-edit": f"limits/{shared_limit(acme)}/edit",
+        "limit-edit": f"limits/{shared_limit(acme)}/edit", **with_provider(acme).of_tenant(),
     }  # fmt: skip
     return {name: f"/t/{acme.tenant.slug}/{path}/" for name, path in found.items()}
 

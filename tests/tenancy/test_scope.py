@@ -32,6 +32,7 @@ WITHOUT_TENANT = {
     "tenancy_totp": "a person's",
     "tenancy_recoverycode": "a person's",
     "tenancy_invitation": "a person's to be",
+    "tenancy_externalidentity": "a person's; seen through a membership, at the tenant's own issuer",
     "tenancy_tries": "digests of who tried to sign in",
     "keys_unknownkeys": "of no tenant: seen by the platform alone",
     "keys_drainposition": "of no tenant: seen by the platform alone",
@@ -92,6 +93,18 @@ PLATFORM_CALLERS = {
     "portal/tenancy/tasks.py:forget_mails",
     "portal/tenancy/tasks.py:forget_requests",
     "portal/tenancy/tasks.py:forget_sign_ins",
+    "portal/tenancy/sso/arriving.py:_create",
+    "portal/tenancy/sso/arriving.py:_known",
+    "portal/tenancy/sso/arriving.py:sign_in_through",
+    "portal/tenancy/sso/arriving.py:sign_in_with_code",
+    "portal/tenancy/sso/deprovisioning.py:_end_sessions",
+    "portal/tenancy/sso/linking.py:invite_to_link",
+    "portal/tenancy/sso/linking.py:link_identity",
+    "portal/tenancy/sso/linking.py:open_links",
+    "portal/tenancy/sso/linking.py:prove_before_linking",
+    "portal/tenancy/sso/linking.py:unlink_identity",
+    "portal/tenancy/sso/second_factor.py:has_factor",
+    "portal/tenancy/sso/second_factor.py:set_up_factor",
     "portal/tenancy/tenants.py:_turn",
     "portal/tenancy/tenants.py:create_tenant",
 }
@@ -106,7 +119,18 @@ INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);
 INSERT INTO keys_secretuse VALUES (%(id)s, %(tenant)s, 'k', now(), NULL);
 INSERT INTO keys_seen VALUES (%(id)s, 'scope', 'chat:write', %(tenant)s, now(), now());
-INSERT INTO keys_exposed VALUES (%(id)s, 'query', 'key', 'k', %(tenant)s, '', now())
+INSERT INTO keys_exposed VALUES (%(id)s, 'query', 'key', 'k', %(tenant)s, '', now());
+INSERT INTO tenancy_identityprovider (id, tenant_id, name, issuer, client_id, sealed_secret, scopes,
+    role_claim, role_map, default_role, mfa_acr, mfa_amr, trusts_email, enforced, is_active,
+    version, created_at) VALUES (%(id)s, %(tenant)s, 'p', 'https://p.example', 'c', '', '{openid}',
+    '', '[]', '', '{}', '{}', false, false, false, 1, now());
+INSERT INTO tenancy_providerdomain (id, tenant_id, provider_id, domain, challenge, created_at)
+    VALUES (%(id)s, %(tenant)s, %(id)s, 'p.example', 'c', now());
+INSERT INTO tenancy_deprovisioningtoken (id, tenant_id, provider_id, kid, digest, pepper_id, name,
+    created_at) VALUES (%(id)s, %(tenant)s, %(id)s, %(id)s, '', 1, 't', now());
+INSERT INTO tenancy_linkinvitation (id, tenant_id, person_id, created_at, expires_at)
+    SELECT %(id)s, %(tenant)s::text, person_id, now(), now() FROM tenancy_membership
+    WHERE tenant_id = %(tenant)s::text LIMIT 1
 """
 
 

@@ -4,19 +4,31 @@ from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
 from portal.tenancy.models.person import Membership, Person
+from portal.tenancy.models.provider import (
+    DeprovisioningToken,
+    ExternalIdentity,
+    IdentityProvider,
+    LinkInvitation,
+    ProviderDomain,
+)
 from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
 from portal.tenancy.models.tenant import Tenant
 
 __all__ = [
     "Api",
     "ApiGrant",
+    "DeprovisioningToken",
+    "ExternalIdentity",
     "Gateway",
     "GatewayTenant",
     "IdempotencyRecord",
+    "IdentityProvider",
     "Invitation",
+    "LinkInvitation",
     "ManagementToken",
     "Membership",
     "Person",
+    "ProviderDomain",
     "RecoveryCode",
     "Route",
     "Scope",

@@ -1,10 +1,11 @@
 """`/admin/security/`: one's own password, second factor and sessions. For everyone who signs in."""
 
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.views import View
 
 from portal.core.error_pages import refusal_page
@@ -77,6 +78,8 @@ class Own(Page):
 
     section = "security"
     where = ""
+    of_own_sign_in: ClassVar[bool] = True
+    """Whether it is no business of a tenant's provider that let this browser in."""
     person: Person
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -88,6 +91,8 @@ class Own(Page):
             return self.sign_in_first(request)
         self.actor, self.person = actor_of(request), person
         request.actor = self.actor  # type: ignore[attr-defined]  # the navigation's
+        if person.bound_to and self.of_own_sign_in:
+            return TemplateResponse(request, "tenancy/sso_elsewhere.html", status=403)
         try:
             return View.dispatch(self, request, *args, **kwargs)
         except Refusal as refusal:

@@ -36,6 +36,7 @@ from portal.tenancy.signing_in.signing import (
     sign_out,
 )
 from portal.tenancy.signing_in.throttling import Wait
+from portal.tenancy.sso.provider import any_provider, platform_provider
 
 NEXT: Final = "next"
 LATE: Final = "late"
@@ -133,6 +134,11 @@ class SignIn(Step):
         late = AGAIN if LATE in request.GET else ""
         return self.show({"form": PasswordForm(), "next": going_to, "late": late})
 
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the other ways in, where there are any."""
+        ways = {"platform": platform_provider(), "sso": any_provider()}
+        return super().show({**context, **ways}, refusal)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right password leads to the code's page; nobody is signed in by it."""
         form, going_to = PasswordForm(request.POST), own_path(request.POST.get(NEXT, ""))
@@ -199,15 +205,19 @@ class SecondStep(Step):
                 raise Refusal(
                     "REQUEST_INVALID", errors=[{"detail": self.missing, "pointer": "/code"}]
                 )
-            done = sign_in(
-                visitor=visitor_of(request), person=self.person, factor=self.factor, code=code,
-                device=device_in(request),
-            )  # fmt: skip
+            done = self.prove(code)
         except Refusal as refusal:
             if refusal.code == "NOT_FOUND":
                 return self.begin_again(request)
             return self.refused(form, refusal, email=self.person.email)
         return self.go_on(done)
+
+    def prove(self, code: str) -> SignedIn:
+        """Call the verb."""
+        return sign_in(
+            visitor=visitor_of(self.request), person=self.person, factor=self.factor, code=code,
+            device=device_in(self.request),
+        )  # fmt: skip
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
