@@ -6,6 +6,7 @@ from portal.tenancy.models.idempotency import IdempotencyRecord
 from portal.tenancy.models.person import Membership, Person
 from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
 from portal.tenancy.models.tenant import Tenant
+from portal.tenancy.models.tenant_invitation import TenantInvitation
 
 __all__ = [
     "Api",
@@ -22,6 +23,7 @@ __all__ = [
     "Scope",
     "Session",
     "Tenant",
+    "TenantInvitation",
     "Totp",
     "Tries",
     "UsedForm",
