@@ -45,6 +45,14 @@ TENANT: Final[Groups] = (
         ),
     ),
     ("Record", (("ledger", "Ledger", "audit:read"),)),
+    (
+        "Tenant",
+        (
+            ("members", "Members", "members:read"),
+            ("tokens", "Management tokens", "own-tokens:read"),
+            ("guide", "Gateway set-up", "gateways:read"),
+        ),
+    ),
 )
 """The same of a tenant's own pages."""
 

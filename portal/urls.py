@@ -12,6 +12,7 @@ from portal import front, tenant_site
 from portal.admin_site import site
 from portal.core import health
 from portal.tenancy.pages.choice import Choice
+from portal.tenancy.pages.join import Accept, Join
 from portal.tenancy.pages.set_up import SetUp
 
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
@@ -23,6 +24,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("t/", Choice.as_view(), name="choice"),
     path("t/<slug:slug>/", include((tenant_site.PAGES, "tenant"))),
     path("setup/<str:token>", SetUp.as_view(), name="setup"),
+    path("join/<str:token>", Join.as_view(), name="join"),
+    path("invitations/<id:id>/", Accept.as_view(), name="invitation"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
