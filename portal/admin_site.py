@@ -32,6 +32,7 @@ from portal.tenancy.pages import (
     gateway_edit,
     gateways,
     management_tokens,
+    member_list,
     members,
     outbox,
     people,
@@ -58,6 +59,7 @@ PAGES: list[URLPattern] = [
     path("tenants/<slug:slug>/", tenant.TenantPage.as_view(), name="tenant"),
     path("tenants/<slug:slug>/suspend/", tenant.SuspendTenant.as_view(), name="tenant-suspend"),
     path("tenants/<slug:slug>/resume/", tenant.ResumeTenant.as_view(), name="tenant-resume"),
+    path("tenants/<slug:slug>/members/", member_list.Members.as_view(), name="members"),
     path("tenants/<slug:slug>/members/new/", members.AddMember.as_view(), name="member-add"),
     path(
         "tenants/<slug:slug>/members/<id:id>/role/",

@@ -14,6 +14,7 @@ from portal.core import health
 from portal.tenancy.members_api import DisableMember, Members, OneMember
 from portal.tenancy.pages import sso, sso_factor
 from portal.tenancy.pages.choice import Choice
+from portal.tenancy.pages.join import Accept, Join
 from portal.tenancy.pages.set_up import SetUp
 from portal.tenancy.pages.sso_link import Link
 
@@ -34,6 +35,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sso/factor/", sso_factor.OwnFactor.as_view(), name="sso-factor"),
     path("sso/link/", Link.as_view(), name="sso-link"),
     path("setup/<str:token>", SetUp.as_view(), name="setup"),
+    path("join/<str:token>", Join.as_view(), name="join"),
+    path("invitations/<id:id>/", Accept.as_view(), name="invitation"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

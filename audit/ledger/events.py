@@ -51,7 +51,7 @@ class RolledUp(Data):
 
 
 class Until(Data):
-    """A link to set up a sign-in, and when it ends."""
+    """A link that was handed out, and when it ends."""
 
     until: str
 
@@ -141,6 +141,10 @@ class Event(Enum):
         Factor, "access",
     )  # fmt: skip
     LOGIN_ENDED = ("login.ended", "{actor} signed out", None, "access")
+    INVITATION_SENT = ("invitation.sent", "{actor} invited {target}", Until)
+    INVITATION_SENT_AGAIN = ("invitation.sent_again", "{actor} invited {target} again", Until)
+    INVITATION_WITHDRAWN = ("invitation.withdrawn", "{actor} withdrew {target}")
+    INVITATION_ACCEPTED = ("invitation.accepted", "{actor} accepted {target}")
     MEMBERSHIP_CREATED = ("membership.created", "{actor} created {target}")
     MEMBERSHIP_CHANGED = ("membership.changed", "{actor} changed {target}")
     MEMBERSHIP_ENABLED = ("membership.enabled", "{actor} enabled {target}")

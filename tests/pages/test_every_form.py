@@ -29,13 +29,14 @@ TABLES = (
     "keys_apikey", "keys_secret", "keys_limit", "keys_keylimit", "tenancy_tenant", "tenancy_person",
     "tenancy_membership", "tenancy_api", "tenancy_scope", "tenancy_route", "tenancy_apigrant",
     "tenancy_gateway", "tenancy_gatewaytenant", "tenancy_managementtoken", "tenancy_totp",
-    "tenancy_recoverycode", "tenancy_invitation", "core_mail", *sso_forms.TABLES,
+    "tenancy_recoverycode", "tenancy_invitation", "tenancy_tenantinvitation", "core_mail",
+    *sso_forms.TABLES,
 )  # fmt: skip
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
     "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
-    "login-code", "login-recovery", "sso",
+    "login-code", "login-recovery", "sso", "members",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {

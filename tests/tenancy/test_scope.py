@@ -13,8 +13,16 @@ from django.db import connection
 from psycopg import sql
 
 from keys.models import ApiKey
+from portal.core.clock import now
 from portal.tenancy.apis import create_api
-from portal.tenancy.models import Api, Gateway, IdempotencyRecord, Person, Tenant
+from portal.tenancy.models import (
+    Api,
+    Gateway,
+    IdempotencyRecord,
+    Person,
+    Tenant,
+    TenantInvitation,
+)
 from portal.tenancy.scope import ScopeError, platform_scope, tenant_scope
 from tests.cast import OPERATOR, Cast
 from tests.plugin import ROOT
@@ -64,6 +72,14 @@ PLATFORM_CALLERS = {
     "portal/tenancy/attempts.py:_scope_of",
     "portal/tenancy/change.py:platform_change",
     "portal/tenancy/gateways.py:change_gateway",
+    "portal/tenancy/invitations.py:invite_member",
+    "portal/tenancy/invitations.py:send_invitation_again",
+    "portal/tenancy/pages/join.py:dispatch",
+    "portal/tenancy/pages/join.py:invitation",
+    "portal/tenancy/signing_in/joining.py:join",
+    "portal/tenancy/signing_in/joining.py:join_anew",
+    "portal/tenancy/signing_in/joining.py:offer_to",
+    "portal/tenancy/signing_in/joining.py:offers_to",
     "portal/tenancy/gateways.py:create_gateway",
     "portal/tenancy/gateways.py:disable_gateway",
     "portal/tenancy/management/commands/create_gateway.py:_api_id",
@@ -90,6 +106,7 @@ PLATFORM_CALLERS = {
     "portal/tenancy/mailing.py:deliver_waiting",
     "portal/tenancy/mailing.py:read_mail",
     "portal/tenancy/people.py:change_platform_role",
+    "portal/tenancy/tasks.py:forget_invitations",
     "portal/tenancy/tasks.py:forget_mails",
     "portal/tenancy/tasks.py:forget_requests",
     "portal/tenancy/tasks.py:forget_sign_ins",
@@ -167,6 +184,10 @@ def stocked(globex: Cast, owner_db: Db) -> Cast:
     globex.issue(limits=both)
     create_api(actor=OPERATOR, slug="own", name="Own", tenant_id=globex.tenant.id)
     with tenant_scope(globex.tenant.id):
+        TenantInvitation.objects.create(
+            tenant=globex.tenant, email="x@globex.example", role="viewer", sent_at=now(),
+            expires_at=now(), digest=globex.tenant.id.encode(),
+        )  # fmt: skip
         IdempotencyRecord.objects.create(
             tenant=globex.tenant, credential="c", route="r", key="k", request_hmac=b"", status=201,
             object_id="o",

@@ -13,6 +13,7 @@ from portal.tenancy.models.provider import (
 )
 from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
 from portal.tenancy.models.tenant import Tenant
+from portal.tenancy.models.tenant_invitation import TenantInvitation
 
 __all__ = [
     "Api",
@@ -34,6 +35,7 @@ __all__ = [
     "Scope",
     "Session",
     "Tenant",
+    "TenantInvitation",
     "Totp",
     "Tries",
     "UsedForm",

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from portal.tenancy.pages.security import Own
 from portal.tenancy.places import places_of
+from portal.tenancy.signing_in.joining import offers_to
 from portal.tenancy.sso.binding import within_reach
 
 
@@ -18,7 +19,8 @@ class Choice(Own):
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """The tenants to choose from; straight on where there is no choice."""
         places = within_reach(self.person, places_of(self.person.id))
-        if len(places) == 1 and not self.person.platform_role:
+        offers = offers_to(self.person)
+        if len(places) == 1 and not self.person.platform_role and not offers:
             return HttpResponseRedirect(reverse("tenant:index", args=[places[0].slug]))
-        status = 200 if places or self.person.platform_role else 403
-        return self.show({"choices": places}, status=status)
+        status = 200 if places or offers or self.person.platform_role else 403
+        return self.show({"choices": places, "offers": offers}, status=status)

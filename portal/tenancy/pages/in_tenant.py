@@ -68,5 +68,9 @@ class InTenant(Page):
         return self.place.suspended
 
     def url(self, name: str, *args: Any) -> str:
-        """The address of another of this tenant's pages."""
-        return reverse(f"{self.namespace}:{name}", args=[self.place.slug, *args])
+        """The address of another of this tenant's pages.
+
+        The admin's name the tenant first where it is one tenant's page; here it is named already.
+        """
+        rest = args[1:] if args and args[0] == self.place.slug else args
+        return reverse(f"{self.namespace}:{name}", args=[self.place.slug, *rest])
