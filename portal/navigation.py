@@ -45,7 +45,16 @@ TENANT: Final[Groups] = (
         ),
     ),
     ("Record", (("ledger", "Ledger", "audit:read"),)),
-    ("Tenant", (("second-factor", "Second factor", "policy:write"),)),
+    (
+        "Tenant",
+        (
+            ("members", "Members", "members:read"),
+            ("tokens", "Management tokens", "own-tokens:read"),
+            ("sso", "Single sign-on", "sso:read"),
+            ("second-factor", "Second factor", "policy:write"),
+            ("guide", "Gateway set-up", "gateways:read"),
+        ),
+    ),
 )
 """The same of a tenant's own pages."""
 

@@ -13,4 +13,6 @@ class TenancyConfig(AppConfig):
         "tenancy_session_rekey", "tenancy_session_end",
         "tenancy_session_read", "tenancy_session_write",  # the release before this one's
         "tenancy_person_read", "tenancy_places", "tenancy_try", "tenancy_try_back",
+        "tenancy_provider_read", "tenancy_deprovisioning_token", "tenancy_deprovisioning_used",
+        "tenancy_deprovisioning_upgrade",
     )  # fmt: skip

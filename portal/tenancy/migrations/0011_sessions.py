@@ -76,7 +76,7 @@ CREATE FUNCTION tenancy_places(wanted_person text, wanted_slug text)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenancy", "0008_places")]
+    dependencies = [("tenancy", "0010_tenant_invitations")]
 
     operations = [
         migrations.AddField(

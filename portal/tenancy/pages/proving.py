@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from portal.core.mail import configured
 from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.onward import own_path
 from portal.tenancy.pages.security import CODE, OwnForm
-from portal.tenancy.pages.sign_in import own_path
 from portal.tenancy.signing_in.browser import renew
 from portal.tenancy.signing_in.changing import factor_of, has_factor
 from portal.tenancy.signing_in.inviting import invite_oneself

@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from portal.core.mail import configured
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.onward import home_of, onward, own_path
 from portal.tenancy.signing_in.browser import (
     actor_of,
     await_second_factor,
@@ -41,8 +41,11 @@ from portal.tenancy.signing_in.signing import (
 )
 from portal.tenancy.signing_in.throttling import Wait
 from portal.tenancy.signing_in.waiving import may_waive
+from portal.tenancy.sso.provider import any_provider, platform_provider
 
 NEXT: Final = "next"
+LATE: Final = "late"
+"""Set in the address when the password's five minutes were over."""
 AGAIN: Final = "That took too long, or your account was changed meanwhile. Nobody was signed in."
 
 
@@ -77,19 +80,6 @@ class RecoveryForm(Form):
     )  # fmt: skip
 
 
-def own_path(text: str) -> str:
-    """`text` if it is an address of ours to go on to, else nothing."""
-    ours = text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
-    steps = (reverse(f"admin:{name}") for name in ("login", "logout", "security-prove"))
-    elsewhere = text.startswith(tuple(steps))
-    return text if ours and not elsewhere else ""
-
-
-def home_of(person: Person) -> str:
-    """Where a person begins: the platform's people on its overview, others at their tenants."""
-    return reverse("admin:index" if person.platform_role else "choice")
-
-
 class Step(View):
     """A page of the sign-in, for whoever is not signed in."""
 
@@ -119,12 +109,16 @@ class SignIn(Step):
         """The form; who is signed in goes on."""
         person = signed_in(request)
         going_to = own_path(request.GET.get(NEXT, ""))
-        if person is None:
-            return self.show({"form": PasswordForm(), "next": going_to})
-        admin, inside = reverse("admin:index"), person.is_staff and person.is_verified()
-        if going_to.startswith(admin) and not inside:
-            going_to = admin  # it says what is missing; Django's own would send them back here
-        return HttpResponseRedirect(going_to or home_of(person))
+        if person is not None:
+            shut = person.platform_role and not person.is_verified()  # its first page says so
+            return HttpResponseRedirect(home_of(person) if shut else onward(person, going_to))
+        late = AGAIN if LATE in request.GET else ""
+        return self.show({"form": PasswordForm(), "next": going_to, "late": late})
+
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the other ways in, where there are any."""
+        ways = {"platform": platform_provider(), "sso": any_provider()}
+        return super().show({**context, **ways}, refusal)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right password leads to the code's page; alone it signs in where that is waived."""
@@ -137,8 +131,7 @@ class SignIn(Step):
         try:
             return self.go_on(person, going_to)
         except Refusal:  # what was so a moment ago is not any more
-            messages.warning(request, AGAIN)
-            return HttpResponseRedirect(reverse("admin:login"))
+            return HttpResponseRedirect(f"{reverse('admin:login')}?{LATE}=1")
 
     def go_on(self, person: Person, going_to: str) -> HttpResponse:
         """To the code; or in, or to the mail with which a second factor is set up."""
@@ -153,7 +146,7 @@ class SignIn(Step):
             return HttpResponseRedirect(reverse("admin:login-factor"))
         sign_in_by_password(visitor=visitor, person=person, device=device_in(self.request))
         remember(self.request, person, ("pwd",))
-        response = HttpResponseRedirect(going_to or home_of(person))
+        response = HttpResponseRedirect(onward(person, going_to))
         know_again(self.request, response, person)
         return response
 
@@ -195,10 +188,8 @@ class SecondStep(Step):
         return super().dispatch(request, *args, **kwargs)
 
     def begin_again(self, request: HttpRequest) -> HttpResponse:
-        """To step one, saying why."""
-        if signed_in(request) is None:
-            messages.warning(request, AGAIN)
-        return HttpResponseRedirect(reverse("admin:login"))
+        """To step one, saying why. In the address: nothing is kept for who is not signed in."""
+        return HttpResponseRedirect(f"{reverse('admin:login')}?{LATE}=1")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The form."""
@@ -214,15 +205,19 @@ class SecondStep(Step):
                 raise Refusal(
                     "REQUEST_INVALID", errors=[{"detail": self.missing, "pointer": "/code"}]
                 )
-            done = sign_in(
-                visitor=visitor_of(request), person=self.person, factor=self.factor, code=code,
-                device=device_in(request),
-            )  # fmt: skip
+            done = self.prove(code)
         except Refusal as refusal:
             if refusal.code == "NOT_FOUND":
                 return self.begin_again(request)
             return self.refused(form, refusal, email=self.person.email)
         return self.go_on(done)
+
+    def prove(self, code: str) -> SignedIn:
+        """Call the verb."""
+        return sign_in(
+            visitor=visitor_of(self.request), person=self.person, factor=self.factor, code=code,
+            device=device_in(self.request),
+        )  # fmt: skip
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
@@ -234,7 +229,7 @@ class SecondStep(Step):
                 f"You signed in with a recovery code. You have {left} left. If your phone is lost,"
                 " set up another app under Security, and make new codes.",
             )
-        response = HttpResponseRedirect(self.going_to or home_of(done.person))
+        response = HttpResponseRedirect(onward(done.person, self.going_to))
         know_again(self.request, response, done.person)
         return response
 

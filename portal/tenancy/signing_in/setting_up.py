@@ -56,7 +56,8 @@ def fault_of_code(enrolment: Enrolment, code: str) -> str | None:
     return None if step_of(enrolment.seed, digits) is not None else ANOTHER_MINUTE
 
 
-def _check(faults: Faults, person: Person, chosen: Chosen) -> None:
+def check_chosen(faults: Faults, person: Person, chosen: Chosen) -> None:
+    """Raise everything that is wrong with what was chosen, with the faults that are known."""
     passwords.fault_in(faults, chosen.password, person)
     if chosen.skip:
         faults.add("/skip", None if may_waive(person) else NOT_WAIVED)
@@ -77,7 +78,7 @@ def set_up_first_administrator(
     faults = Faults()
     faults.add("/email", fault_of_email(email))
     faults.add("/name", fault_of_text(name, 128))
-    _check(faults, Person(email=email.lower(), name=name), chosen)
+    check_chosen(faults, Person(email=email.lower(), name=name), chosen)
     password = passwords.hashed(chosen.password)
     with platform_change("nobody is anyone yet"):
         lock_first()
@@ -103,7 +104,7 @@ def accept_invitation(*, visitor: Actor, token: str, chosen: Chosen) -> Person:
     if opened is None or opened.person is None:
         raise Refusal("NOT_FOUND")
     person = opened.person
-    _check(Faults(), person, chosen)
+    check_chosen(Faults(), person, chosen)
     password = passwords.hashed(chosen.password)
     with platform_change("people are the platform's"):
         # The person first, as whoever invites: two that wait for each other would be ended.
@@ -124,6 +125,14 @@ def _finish(
     visitor: Actor, invitation: Invitation, person: Person, password: str, chosen: Chosen
 ) -> None:
     Invitation.objects.filter(id=invitation.id).update(used_at=Now())
+    set_up(visitor, person, password, chosen)
+
+
+def set_up(visitor: Actor, person: Person, password: str, chosen: Chosen) -> Actor:
+    """Give a person what was chosen, which signs them in; who acts from here on.
+
+    In the transaction of what allows it.
+    """
     person.password = password
     person.save(update_fields=["password"])
     factor = _set_factor(person, chosen)
@@ -133,6 +142,7 @@ def _finish(
     actor = replace(visitor, id=person.id, label=person.name, auth=auth)
     record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
     note_signed_in(actor, person, factor)
+    return actor
 
 
 def _set_factor(person: Person, chosen: Chosen) -> Factor:
