@@ -42,8 +42,8 @@ def _ask(statement: str, *parameters: Any) -> tuple[Any, ...] | None:
 class SessionStore(SessionBase):
     """A session in PostgreSQL. It works outside every scope: nobody is known yet."""
 
-    proved = False
-    """Of a session that begins: whether its person proves a factor with that."""
+    proved: float | None = None
+    """Of a session that begins: how many seconds ago its person proved a factor; None: none."""
     browser = network = ""
     """Of a session that begins: where it is, as its person will recognise it."""
     _proved_ago: float | None = None

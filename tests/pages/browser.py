@@ -42,7 +42,7 @@ def session_of(
 ) -> str:
     """The cookie of a session that this person signed in to, and proved so many seconds ago."""
     session = SessionStore()
-    session.proved, session.browser, session.network = True, "Firefox on Linux", "127.0.0.0/24"
+    session.proved, session.browser, session.network = 0, "Firefox on Linux", "127.0.0.0/24"
     session[SESSION_KEY] = person.pk
     session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()

@@ -11,6 +11,7 @@ from portal import admin_site, tenant_site
 from portal.tenancy.models import Person
 from portal.tenancy.pages.page import Page
 from portal.tenancy.scope import platform_scope
+from portal.urls import urlpatterns
 from tests.cast import Cast
 from tests.pages.browser import Browser, staff
 
@@ -31,11 +32,28 @@ NOT_FRESH = {
     "security-codes": ASKS,
     "security-app": ASKS,
     "key": "a trial changes nothing",
+    "setup": BEFORE,
+    "reset": BEFORE,
+    "sso": BEFORE,
+    "sso-platform": BEFORE,
+    "sso-tenant": BEFORE,
+    "sso-code": BEFORE,
+    "sso-recovery": BEFORE,
+    "sso-factor": BEFORE,
+    "sso-link": ASKS,
 }
 """Pages with a form that take no proof, each with its reason."""
 
 Site = tuple[str, list[URLPattern]]
-SITES: list[Site] = [("admin", admin_site.PAGES), ("tenant", tenant_site.PAGES)]
+BESIDE = [
+    pattern for pattern in urlpatterns
+    if isinstance(pattern, URLPattern) and not str(pattern.pattern).startswith("v1/")
+    and hasattr(pattern.callback, "view_class")
+]  # fmt: skip
+"""Pages of neither site; at the API there is nobody to ask."""
+SITES: list[Site] = [
+    ("admin", admin_site.PAGES), ("tenant", tenant_site.PAGES), ("", BESIDE),
+]  # fmt: skip
 
 
 def pages() -> Iterator[tuple[str, str, type[Any]]]:
@@ -55,12 +73,12 @@ FRESH = [(n, name) for n, name, view in pages() if has_form(view) and name not i
 def address(namespace: str, name: str, slug: str) -> str:
     """The page's address, of things that need not be there: the proof is asked for before."""
     pattern = next(p for n, pages in SITES for p in pages if (n, p.name) == (namespace, name))
-    made = {"slug": slug, "uuid": UUID(int=1), "objectid": "xyz_0123456789ab"}
+    made = {"slug": slug, "uuid": UUID(int=1), "objectid": "xyz_0123456789ab", "string": "x"}
     kinds = {key: type(held).__name__ for key, held in pattern.pattern.converters.items()}
     given = {key: made[kind.removesuffix("Converter").lower()] for key, kind in kinds.items()}
     if namespace == "tenant":
         given["slug"] = slug
-    return reverse(f"{namespace}:{name}", kwargs=given)
+    return reverse(f"{namespace}:{name}".removeprefix(":"), kwargs=given)
 
 
 @pytest.fixture
@@ -71,6 +89,7 @@ def stale(acme: Cast) -> dict[str, Browser]:
     return {
         "admin": Browser(staff("Sol", "security_admin"), proved_ago=360),
         "tenant": Browser(ada, proved_ago=360),
+        "": Browser(ada, proved_ago=360),
     }
 
 

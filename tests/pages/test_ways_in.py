@@ -11,20 +11,27 @@ import psycopg
 import pytest
 from django.test import Client
 
+from portal.core.ids import base62
 from portal.core.mail import letter_of
 from portal.core.models import Mail
 from portal.tenancy.factor_policy import require_factor, waive_factor
+from portal.tenancy.invitations import invite_member
+from portal.tenancy.memberships import add_member
+from portal.tenancy.models import Tenant
 from portal.tenancy.people import change_platform_role
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.inviting import invite_person
+from portal.tenancy.tenants import create_tenant
 from tests.cast import OPERATOR, Cast
 from tests.pages.app import Someone, Visitor, code_of, member_of, someone
-from tests.pages.browser import session_of
+from tests.pages.browser import session_of, staff
 from tests.pages.test_sessions import key_of
 
 Db = psycopg.Connection[Any]
 NEW = "another quite long sentence"
-WAYS = ("password", "reset", "invitation", "recovery", "step-up", "token", "cookie")
+WAYS = (
+    "password", "reset", "invitation", "recovery", "step-up", "token", "cookie", "tenant invites",
+)  # fmt: skip
 KINDS = ("platform", "member", "waived", "platform-none", "member-none", "waived-none")
 """`-none`: without a second factor of their own, because it was waived when they set up."""
 ALONE = "waived-none"
@@ -55,8 +62,12 @@ def person_of(kind: str, cast: Cast) -> Someone:
 
 
 def link_in_mail(who: Someone, path: str) -> str:
+    return link_about(who.person.id, path)
+
+
+def link_about(id: str, path: str) -> str:
     with platform_scope("a test reads mail"):
-        letter = letter_of(Mail.objects.filter(about=who.person.id).latest("created_at"))
+        letter = letter_of(Mail.objects.filter(about=id).latest("created_at"))
     assert letter is not None
     return path + letter.text.partition(path)[2].partition("\n")[0]
 
@@ -125,9 +136,29 @@ def by_cookie(who: Someone, cast: Cast) -> Visitor:
     return visitor
 
 
+def by_tenants_invitation(who: Someone, cast: Cast) -> Visitor:
+    """Who holds another tenant's invitation of them, and knows their password."""
+    other = create_tenant(actor=OPERATOR, slug=f"other-{base62(8).lower()}", name="Other")
+    waive_factor(actor=OPERATOR, tenant_id=other.id, reason="tests")
+    link = invited(other, who.person.email)
+    visitor = Visitor()
+    for fields in ({"skip": "on", "code": ""}, {"code": "000000", "stored": "on"}):
+        visitor.get(link)
+        visitor.post(link, {"name": "Mika", "password": NEW, **fields})
+    visitor.give_password(who.person.email, NEW)
+    return visitor
+
+
+def invited(tenant: Tenant, email: str) -> str:
+    """The link of a tenant's invitation."""
+    made = invite_member(actor=OPERATOR, tenant_id=tenant.id, email=email, role="owner")
+    return link_about(made.id, "/join/")
+
+
 WALKS: dict[str, Callable[[Someone, Cast], Visitor]] = {
     "password": by_password, "reset": by_reset, "invitation": by_invitation,
     "recovery": by_recovery, "step-up": by_step_up, "token": by_token, "cookie": by_cookie,
+    "tenant invites": by_tenants_invitation,
 }  # fmt: skip
 ADMIN = ("/admin/", "/admin/tenants/", "/admin/tenancy/person/", "/admin/ledger/export/")
 
@@ -141,7 +172,7 @@ def opened(visitor: Visitor, cast: Cast) -> set[str]:
 
 def expected(way: str, kind: str) -> set[str]:
     """The table: nothing, but for who may do without; a stolen cookie opens no more than that."""
-    if way == "token":
+    if way in ("token", "tenant invites"):
         return set()
     if kind == ALONE or (way == "invitation" and kind == "waived"):
         return {"tenant"}
@@ -178,6 +209,29 @@ def test_with_it_the_same_ways_lead_in(acme: Cast, way: str, kind: str) -> None:
     else:
         visitor.sign_in(who)
     assert opened(visitor, acme) == {"platform" if kind == "platform" else "tenant"}
+
+
+@pytest.mark.parametrize(
+    ("waived", "elsewhere"),
+    [(True, None), (True, "waived"), (True, "required"), (False, None), (False, "waived")],
+)
+def test_who_joins_anew_may_do_without_only_if_every_tenant_of_theirs_waives_it(
+    acme: Cast, globex: Cast, waived: bool, elsewhere: str | None
+) -> None:
+    made = staff("Mika Sato", "")
+    if waived:
+        waive_factor(actor=OPERATOR, tenant_id=acme.tenant.id, reason="tests")
+    if elsewhere is not None:
+        add_member(actor=OPERATOR, tenant_id=globex.tenant.id, person_id=made.id, role="viewer")
+    if elsewhere == "waived":
+        waive_factor(actor=OPERATOR, tenant_id=globex.tenant.id, reason="tests")
+    link, visitor = invited(acme.tenant, made.email), Visitor()
+    page = visitor.get(link)
+    may = waived and elsewhere != "required"
+    assert ('name="skip"' in page.html) is may
+    answer = visitor.post(link, {**page.fields(), "password": NEW, "skip": "on", "code": ""})
+    assert answer.status == (302 if may else 400)
+    assert opened(visitor, acme) == ({"tenant"} if may else set())
 
 
 @pytest.mark.parametrize("kind", ["platform", "member", "waived"])

@@ -27,6 +27,8 @@ SIGNED_IN: Final = "signed in"
 NOT_SIGNED_IN: Final = "not signed in"
 INVITED: Final = "who is invited"
 """None of those who walk."""
+ITS_PERSON: Final = "whose it is"
+"""None of those who walk, either."""
 NO_ONE: Final = "no one"
 """In place of an action."""
 LEADS_ON: Final = 0
@@ -114,6 +116,8 @@ ADMIN: Final[dict[str, Row]] = {
     "member-change": form("members:write", {"role": "viewer"}, slug="tenant", id="member"),
     "member-disable": form("members:write", WHY, slug="tenant", id="member"),
     "member-enable": form("members:write", WHY, slug="tenant", id="left_member"),
+    "tenant-require-factor": form("tenants:write", WHY, slug="waived_tenant"),
+    "tenant-waive-factor": form("tenants:write", WHY, slug="quiet_tenant"),
     "people": row("people:read"),
     "person-new": form(
         "tenants:write", lambda w, r: {"name": "Walked", "email": f"{w.next()}@walked.example"}
@@ -123,6 +127,7 @@ ADMIN: Final[dict[str, Row]] = {
     "person-invite": form("tenants:write", id="person"),
     "person-disable": form("tenants:write", WHY, id="person"),
     "person-enable": form("tenants:write", WHY, id="disabled_person"),
+    "person-sessions": form("tenants:write", WHY, id="person_signed_in"),
     "outbox": row("mail:read"),
     "mail": row("mail:read", "tenants:write", id="mail", done=200),
     "keys": row("keys:read"),
@@ -163,13 +168,19 @@ ADMIN: Final[dict[str, Row]] = {
     "login": row(NOT_SIGNED_IN, EVERYBODY, done=400),
     "login-code": row(NO_ONE, NO_ONE, refuses=302),
     "login-recovery": row(NO_ONE, NO_ONE, refuses=302),
+    "login-factor": row(EVERYBODY),
+    "login-forgot": row(EVERYBODY, EVERYBODY, done=400),
     "logout": row(SIGNED_IN, sent="tests/pages/test_sign_in.py"),
     # What they do to oneself needs a code: tests/pages/test_sessions.py. Here it is only asked for.
     "security": row(SIGNED_IN),
     "security-password": form(SIGNED_IN, done=400),
-    "security-codes": form(SIGNED_IN, done=400),
-    "security-app": form(SIGNED_IN, done=400),
+    # Who walks has no second factor, and is led to where one begins.
+    "security-codes": form(SIGNED_IN, shows=302),
+    "security-app": form(SIGNED_IN, shows=302),
+    "security-prove": form(SIGNED_IN, done=400),
+    "security-factor": row(SIGNED_IN, sent="tests/pages/test_factor_policy.py"),
     "security-sessions": row(SIGNED_IN, sent="tests/pages/test_sessions.py"),
+    "security-session": row(ITS_PERSON, ITS_PERSON, ref="no_session"),
     "password_change": form(SIGNED_IN, done=400),
 }  # fmt: skip
 """Below /admin/, for the platform's people."""
@@ -192,6 +203,7 @@ TENANT: Final[dict[str, Row]] = {
     "ledger": row("audit:read"),
     "ledger-export": form("audit:read", EXPORT, done=200),
     "ledger-entry": row("audit:read", id="entry"),
+    "second-factor": form("policy:write", WHY),
     "members": row("members:read"),
     "member-invite": form(
         "members:write", lambda w, r: {"email": f"{w.next()}@walked.example", "role": "viewer"}
@@ -219,6 +231,7 @@ OTHERS: Final[dict[str, Row]] = {
     "metrics": row(NO_ONE, sent="tests/api/test_health.py"),
     "setup": row(NO_ONE, NO_ONE, token="dead_link"),
     "join": row(NO_ONE, NO_ONE, token="dead_link"),
+    "reset": row(NO_ONE, NO_ONE, token="dead_link"),
     "choice": row(SIGNED_IN, shows=LEADS_ON),
     "invitation": row(INVITED, INVITED, id="invitation"),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from django.test import Client
@@ -13,6 +14,7 @@ from keys.suspension import suspend_key
 from portal.core.ids import base62, uuid7
 from portal.core.models import Mail
 from portal.tenancy.apis import create_api, grant_api
+from portal.tenancy.factor_policy import waive_factor
 from portal.tenancy.gateways import create_gateway
 from portal.tenancy.invitations import invite_member
 from portal.tenancy.management_tokens import create_management_token
@@ -23,7 +25,7 @@ from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.inviting import invite_person
 from portal.tenancy.tenants import create_tenant, suspend_tenant
 from tests.cast import OPERATOR, ROUTES, SCOPES, Cast, make_cast, person
-from tests.pages.browser import Browser, staff
+from tests.pages.browser import Browser, session_of, staff
 
 Db = psycopg.Connection[Any]
 SHARED = {
@@ -91,6 +93,11 @@ class World:
     def quiet_tenant(self) -> str:
         return self._new_tenant().slug
 
+    def waived_tenant(self) -> str:
+        tenant = self._new_tenant()
+        waive_factor(actor=OPERATOR, tenant_id=tenant.id, reason="tests")
+        return tenant.slug
+
     def suspended_tenant(self) -> str:
         tenant = self._new_tenant()
         suspend_tenant(actor=OPERATOR, tenant_id=tenant.id, reason="tests")
@@ -138,6 +145,11 @@ class World:
     def person(self) -> str:
         return self.somebody().id
 
+    def person_signed_in(self) -> str:
+        person = self.somebody()
+        session_of(person)
+        return person.id
+
     def disabled_person(self) -> str:
         id = self.person()
         disable_person(actor=OPERATOR, person_id=id, reason="tests")
@@ -154,6 +166,9 @@ class World:
             actor=OPERATOR, tenant_id=self.acme.tenant.id, role="viewer",
             email=f"{self.next()}@invited.example",
         ).id  # fmt: skip
+
+    def no_session(self) -> str:
+        return str(uuid4())
 
     def dead_link(self) -> str:
         return f"once-{base62(43)}"
@@ -210,4 +225,6 @@ def make_world(db: Db) -> tuple[World, World]:
     """Acme's, and Globex's."""
     acme = make_cast("acme", owner="Ada")
     globex = make_cast("globex", owner="Cy", developer="Dan", viewer="Eve")
+    for cast in (acme, globex):
+        waive_factor(actor=OPERATOR, tenant_id=cast.tenant.id, reason="an owner asks for it again")
     return World(acme, db), World(globex, db)

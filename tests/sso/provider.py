@@ -81,6 +81,8 @@ class Idp:
             "iss": self.issuer, "aud": CLIENT, "sub": self.subject, "iat": moment,
             "exp": moment + 300, "nonce": told["nonce"], "at_hash": self.at_hash(), **self.person,
         }  # fmt: skip
+        if "max_age" in told:
+            right["auth_time"] = moment
         bent = {**right, **self.bend}
         return {name: value for name, value in bent.items() if value is not None}
 

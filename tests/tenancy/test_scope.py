@@ -106,6 +106,7 @@ PLATFORM_CALLERS = {
     "portal/tenancy/signing_in/setting_up.py:accept_invitation",
     "portal/tenancy/signing_in/setting_up.py:set_up_first_administrator",
     "portal/tenancy/signing_in/resetting.py:ask_for_reset",
+    "portal/tenancy/sso/proving.py:step_up_through",
     "portal/tenancy/signing_in/resetting.py:reset_password",
     "portal/tenancy/signing_in/signing.py:sign_in",
     "portal/tenancy/signing_in/signing.py:sign_in_by_password",

@@ -28,8 +28,9 @@ BEGIN
     FROM tenancy_session s
     WHERE s.digest = wanted AND s.expires_at > present AND s.last_seen_at > present - idle;
 END $$;
+-- `proved`: how many seconds ago its person proved a factor; NULL: they proved none.
 CREATE FUNCTION tenancy_session_begin(wanted text, content text, whose text, lasts interval,
-                                      proved boolean, agent text, place text) RETURNS boolean
+                                      proved double precision, agent text, place text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     present timestamptz := clock_timestamp();
@@ -37,7 +38,7 @@ BEGIN
     INSERT INTO tenancy_session (digest, person_id, data, created_at, expires_at, last_seen_at,
                                  proved_at, browser, network)
     VALUES (wanted, whose, content, present, present + lasts, present,
-            CASE WHEN proved THEN present END, agent, place)
+            present - make_interval(secs => proved), agent, place)
     ON CONFLICT (digest) DO NOTHING;
     RETURN FOUND;
 END $$;
@@ -57,7 +58,7 @@ END $$;
 """
 DROP = """
 DROP FUNCTION tenancy_session_open(text, interval);
-DROP FUNCTION tenancy_session_begin(text, text, text, interval, boolean, text, text);
+DROP FUNCTION tenancy_session_begin(text, text, text, interval, double precision, text, text);
 DROP FUNCTION tenancy_session_keep(text, text, text);
 DROP FUNCTION tenancy_session_rekey(text, text);
 """

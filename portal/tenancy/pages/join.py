@@ -84,6 +84,10 @@ class JoinAnew(SetUp):
         self.typed.fields["name"].disabled = bool(invitation.person.name)
         return self.typed
 
+    def joining(self, invitation: Opened) -> Tenant | None:
+        assert isinstance(invitation, Offer)
+        return invitation.tenant
+
     def accept(self, *, visitor: Actor, token: str, chosen: Chosen) -> Person:
         name = self.typed.cleaned_data["name"]
         return join_anew(visitor=visitor, token=token, name=name, chosen=chosen)
@@ -94,6 +98,7 @@ class Accept(OwnForm):
 
     section = "choice"
     template = "tenancy/join.html"
+    fresh = True  # it asks for no code itself
     form_class = Form
 
     def context(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class UnlinkIdentity(PersonSso):
     """`/admin/people/<id>/sso/<identity>/unlink/`."""
 
     form_class = Why
-    price = "Whoever signs in to that account is nobody here any more."
+    price = "Whoever signs in to that account is nobody here any more; all sessions end."
     button, danger = "Untie", True
 
     def find(self, **kwargs: Any) -> None:

@@ -6,17 +6,22 @@ from urllib.parse import quote
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from portal.core.mail import configured
+from portal.core.refusals import Refusal
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.onward import own_path
 from portal.tenancy.pages.security import CODE, OwnForm
+from portal.tenancy.pages.sso import go
 from portal.tenancy.signing_in.browser import renew
 from portal.tenancy.signing_in.changing import factor_of, has_factor
 from portal.tenancy.signing_in.inviting import invite_oneself
 from portal.tenancy.signing_in.stepping_up import step_up, step_up_by_password
+from portal.tenancy.signing_in.throttling import Wait
+from portal.tenancy.sso.binding import THROUGH, door_of
+from portal.tenancy.sso.provider import Provider
 
 LATE: Final = {
     "form": "Nothing was saved before: look the form over and send it again.",
@@ -48,13 +53,23 @@ class Prove(OwnForm):
     """
 
     template = "tenancy/security_prove.html"
+    of_own_sign_in = False
+
+    @cached_property
+    def door(self) -> Provider | None:
+        """The provider that let this browser in: signing in there again does it as well."""
+        return door_of(self.request, self.person)
 
     @cached_property
     def way(self) -> str:
-        """What there is to prove it with: `code`, `password`, or nothing of ours."""
+        """What there is to prove it with here: `code`, `password`, or nothing of ours.
+
+        Never the password where a provider let somebody in: it asked for more than that.
+        """
         if has_factor(self.person):
             return "code"
-        return "" if self.person.password.startswith(UNUSABLE_PASSWORD_PREFIX) else "password"
+        through = THROUGH in self.actor.auth
+        return "password" if self.person.has_usable_password() and not through else ""
 
     def form(self, data: Any = None) -> Form:
         """What is asked of this person."""
@@ -64,11 +79,24 @@ class Prove(OwnForm):
         asked = self.request.POST if self.request.method == "POST" else self.request.GET
         late = asked.get("late", "")
         return {
-            **super().context(), "way": self.way, "next": own_path(asked.get("next", "")),
-            "late": late if late in LATE else "",
+            **super().context(), "way": self.way, "door": self.door,
+            "next": own_path(asked.get("next", "")), "late": late if late in LATE else "",
         }  # fmt: skip
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """With what was typed; or on to the provider."""
+        if "through" not in request.POST or self.door is None:
+            return super().post(request, *args, **kwargs)
+        try:
+            return go(request, self.door, next=own_path(request.POST.get("next", "")), again=True)
+        except Wait as refusal:
+            form = Form(request.POST)
+            form.blame(refusal)
+            return self.refused(form, refusal)
+
     def act(self, form: Form) -> HttpResponse:
+        if not self.way:
+            raise Refusal("NOT_FOUND")
         if self.way != "code":
             step_up_by_password(**self.who, text=form.cleaned_data["password"])
             return self.gone_on("pwd")
@@ -84,7 +112,8 @@ class Prove(OwnForm):
         if words := LATE.get(asked.get("late", "")):
             messages.warning(self.request, words)
         going_to = own_path(asked.get("next", ""))
-        return HttpResponseRedirect(going_to) if going_to else self.to("security")
+        home = reverse("choice") if self.person.bound_to else self.url("security")
+        return HttpResponseRedirect(going_to or home)
 
 
 class BeginFactor(OwnForm):

@@ -183,7 +183,7 @@ class OfFactor(OwnForm):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """To the page that begins with one."""
         person = signed_in(request)
-        if person is not None and not has_factor(person):
+        if person is not None and not person.bound_to and not has_factor(person):
             return self.to("security-factor")
         return super().dispatch(request, *args, **kwargs)
 

@@ -15,7 +15,7 @@ from django.views import View
 from portal.core import configuration
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
-from portal.tenancy.models import Person
+from portal.tenancy.models import Person, Tenant
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.onward import home_of
 from portal.tenancy.scope import platform_scope
@@ -152,9 +152,13 @@ class SetUp(View):
             "form": form, "invitation": invitation, "person": person, "key": enrolment.key,
             "codes": enrolment.codes, "qr": enrolment.qr(person.email if person else host),
             "sealed": enrolment.sealed(invitation.id),
-            "waived": person is not None and may_waive(person),
+            "waived": person is not None and may_waive(person, self.joining(invitation)),
         }  # fmt: skip
         return TemplateResponse(self.request, "tenancy/set_up.html", told, status=status)
+
+    def joining(self, invitation: Opened) -> Tenant | None:
+        """The tenant that the link leads into, if it does."""
+        return None
 
     def dead(self, request: HttpRequest) -> HttpResponse:
         """One answer for a link that is used, ended, unknown or mistyped."""

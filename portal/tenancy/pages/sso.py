@@ -23,12 +23,13 @@ from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.onward import home_of, own_path
 from portal.tenancy.pages.sign_in import NEXT, Step
-from portal.tenancy.signing_in.browser import actor_of, signed_in, visitor_of
+from portal.tenancy.signing_in.browser import actor_of, renew, signed_in, visitor_of
+from portal.tenancy.signing_in.changing import has_factor
 from portal.tenancy.signing_in.noting import note_failed
 from portal.tenancy.signing_in.throttling import Bucket, Rate, Wait, take
 from portal.tenancy.sso import flow as ways
 from portal.tenancy.sso.arriving import arrive, sign_in_through
-from portal.tenancy.sso.binding import become
+from portal.tenancy.sso.binding import THROUGH, become, door_of
 from portal.tenancy.sso.discovery import metadata_of
 from portal.tenancy.sso.distrust import Distrust
 from portal.tenancy.sso.exchange import claims_for
@@ -42,7 +43,8 @@ from portal.tenancy.sso.provider import (
     provider_for,
     provider_of,
 )
-from portal.tenancy.sso.second_factor import await_own_factor, has_factor
+from portal.tenancy.sso.proving import proved_ago, step_up_through
+from portal.tenancy.sso.second_factor import await_own_factor
 
 BY_NETWORK: Final = Rate(2, 30)
 """Ways that begin: each may make us ask a server that someone else chose."""
@@ -52,15 +54,17 @@ STALE: Final = (
     " long, or it was used already."
 )
 DENIED: Final = "The provider said that you did not agree, or may not come in."
-PROVED: Final = ("sso", "mfa")
+PROVED: Final = (THROUGH, "mfa")
 """What a session says of someone whose provider asked for the second factor (`amr`, RFC 8176)."""
 
 
-def go(request: HttpRequest, provider: Provider, *, next: str = "", link: str = "") -> HttpResponse:
+def go(
+    request: HttpRequest, provider: Provider, *, next: str = "", link: str = "", again: bool = False
+) -> HttpResponse:
     """The page that goes on to the provider; or one that says why that can't be. Raises Wait."""
     take([Bucket(BY_NETWORK, f"sso:{network_of(visitor_of(request).address)}")])
     try:
-        address = ways.begin(request, provider, next=next, link=link)
+        address = ways.begin(request, provider, next=next, link=link, again=again)
     except Distrust as fault:
         return failed(request, f"The provider can't be used: {fault}.", 502)
     told = {"address": address, "host": urlsplit(address).hostname, "provider": provider}
@@ -182,12 +186,15 @@ class Back(View):
             claims = claims_for(sender, flow, self.code(sender))
             if flow.link:
                 return self.link(sender, flow, claims)
+            if flow.again:
+                return self.prove(sender, flow, claims)
             return self.sign_in(sender, flow, claims)
         except Distrust as fault:
             note_failed(visitor_of(request), None, f"identity provider: {fault}")
             return failed(request, f"The provider's answer is not believed: {fault}.", 403)
         except Refusal as refusal:
-            note_failed(visitor_of(request), None, "identity provider: no account here")
+            what = "nothing proved" if flow.again else "no account here"
+            note_failed(visitor_of(request), None, f"identity provider: {what}")
             return failed(
                 request, refusal.detail or STALE, 409 if refusal.code == "CONFLICT" else 403
             )
@@ -212,10 +219,21 @@ class Back(View):
         person = arrive(visitor=visitor, provider=sender, claims=claims)
         if sender.counts_as_mfa(claims):
             sign_in_through(visitor=arrived(visitor, person, "mfa"), person=person, provider=sender)
-            become(request, person, sender, PROVED)
+            become(request, person, sender, PROVED, proved=proved_ago(sender, claims))
             return HttpResponseRedirect(flow.next or home_through(sender, person))
         await_own_factor(request, person, sender, flow.next)
         return HttpResponseRedirect(reverse("sso-code" if has_factor(person) else "sso-factor"))
+
+    def prove(self, sender: Provider, flow: ways.Flow, claims: Claims) -> HttpResponse:
+        """It is still the person of this browser, whom this very provider let in."""
+        person, key = signed_in(self.request), self.request.session.session_key
+        door = door_of(self.request, person) if person is not None else None
+        if person is None or key is None or door is None or door.id != sender.id:
+            return failed(self.request, STALE, 400)
+        actor = actor_of(self.request)
+        step_up_through(actor=actor, person=person, provider=sender, claims=claims, session_key=key)
+        renew(self.request, person, actor.auth)
+        return HttpResponseRedirect(flow.next or home_through(sender, person))
 
     def link(self, sender: Provider, flow: ways.Flow, claims: Claims) -> HttpResponse:
         """The person of this browser is who came back."""

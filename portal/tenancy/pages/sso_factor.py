@@ -19,7 +19,7 @@ from portal.tenancy.signing_in.device import device_in
 from portal.tenancy.signing_in.factors import Enrolment
 from portal.tenancy.signing_in.signing import APP, NO_SUCH_CODE, RECOVERY, SignedIn
 from portal.tenancy.sso.arriving import sign_in_with_code
-from portal.tenancy.sso.binding import become
+from portal.tenancy.sso.binding import THROUGH, become
 from portal.tenancy.sso.provider import Provider
 from portal.tenancy.sso.second_factor import may_set_up, set_up_factor, waiting
 
@@ -54,7 +54,7 @@ class OwnCode(SecondStep):
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's, as far as the provider speaks for them."""
-        become(self.request, done.person, self.provider, ("sso", self.factor.amr))
+        become(self.request, done.person, self.provider, (THROUGH, self.factor.amr))
         return HttpResponseRedirect(self.going_to or home_through(self.provider, done.person))
 
 
@@ -119,7 +119,7 @@ class OwnFactor(Step):
                 return HttpResponseRedirect(reverse("admin:login"))
             form.blame(refusal)
             return self.shown(form, enrolment, refusal)
-        become(request, self.person, self.provider, ("sso", APP.amr))
+        become(request, self.person, self.provider, (THROUGH, APP.amr))
         return HttpResponseRedirect(self.going_to or home_through(self.provider, self.person))
 
     def shown(

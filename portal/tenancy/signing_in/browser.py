@@ -1,7 +1,7 @@
 """Who acts in a browser's request, and how a browser becomes somebody's."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from django.conf import settings
@@ -41,17 +41,19 @@ def require_second_factor(request: HttpRequest) -> None:
 
 
 def remember(
-    request: HttpRequest, person: Person, factors: Sequence[str], *, proved: bool = True
-) -> None:
-    """Make the browser this person's, who proved `factors`: just now, unless `proved` is False.
+    request: HttpRequest, person: Person, factors: Sequence[str], *, proved: float | None = 0,
+    held: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Make the browser this person's, who proved `factors`, so many seconds ago; None: unproved.
 
-    A new session takes the place of any other: an older key may be known.
+    A new session takes the place of any other: an older key may be known. `held` is in it too.
     """
     session = cast(SessionStore, request.session)
     session.flush()
     session.proved = proved
     session.browser = browser_in_words(request.META.get("HTTP_USER_AGENT", ""))
     session.network = network_in_words(address_of(request))
+    session.update(dict(held or {}))
     _hold(session, person, factors)
     session.create()
     rotate_token(request)

@@ -110,13 +110,16 @@ def invite_oneself(*, actor: Actor, person: Person) -> IssuedInvitation:
     """A link for whoever needs a second factor and has none, good for an hour, by mail.
 
     A password alone lays no factor under an account: whoever learned it would have both. Refuses
-    with Wait, with CONFLICT who has one, and with NOT_FOUND who was disabled meanwhile.
+    with Wait, with CONFLICT who has one, or signs in through a provider alone: when that ends their
+    sign-in, no other shall be left; and with NOT_FOUND who was disabled meanwhile.
     """
     take([Bucket(ASKED, f"second factor:{person.id}")])
     with platform_change("people are the platform's"):
         person = found(Person.objects.select_for_update().filter(is_active=True), person.id)
         if has_second_factor(person.id):
             raise Refusal("CONFLICT", "You have a second factor.")
+        if not person.has_usable_password():
+            raise Refusal("CONFLICT", "You sign in through a provider alone.")
         issued = _issue(person, ASKED_LASTS)
         record(
             Event.SECOND_FACTOR_ASKED, actor=actor, tenant=None, target=target_of(person),

@@ -129,16 +129,17 @@ def join_anew(*, visitor: Actor, token: str, name: str, chosen: Chosen) -> Perso
     Refuses as `accept_invitation`, and with NOT_FOUND who got a sign-in meanwhile.
     """
     with platform_scope(WHY):
-        person = invited(_found(opened(token)).email)
+        offered = _found(opened(token))
+        person = invited(offered.email)
     faults = Faults()
     person.name = person.name or name
     faults.add("/name", fault_of_text(person.name, 128))
-    check_chosen(faults, person, chosen)
+    check_chosen(faults, person, chosen, offered.tenant)
     password = passwords.hashed(chosen.password)
     with unless_taken(TAKEN), platform_change(WHY):
         invitation = _found(opened(token, lock=True))
         person = _new_person(visitor, invitation, name)
-        actor = set_up(visitor, person, password, chosen)
+        actor = set_up(visitor, person, password, chosen, invitation.tenant)
         # A set-up link of the platform's would choose everything anew.
         Invitation.objects.filter(person=person, used_at=None).delete()
         _joined(actor, invitation, person)

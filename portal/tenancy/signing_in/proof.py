@@ -1,10 +1,12 @@
 """How lately the person of a browser proved that it is them.
 
 What is dangerous takes a proof of the last five minutes: a browser that was left open, or whose
-cookie was copied, does nothing of it. Signing in is a proof, and so is a code on the page that asks
-for one again (portal.tenancy.pages.proving). Nothing else is.
+cookie was copied, does nothing of it. Signing in here is a proof, and so is a code on the page that
+asks for one again (portal.tenancy.pages.proving), and a provider's word that it asked just now
+(portal.tenancy.sso.proving). Nothing else is.
 """
 
+import datetime as dt
 from typing import Final
 
 from django.db.models.functions import Now
@@ -26,7 +28,7 @@ def proved_lately(request: HttpRequest) -> bool:
     return ago is not None and ago <= lasts
 
 
-def note_proved(person_id: str, session_key: str) -> None:
-    """The person has just proved a factor in this session. In the transaction that used it."""
+def note_proved(person_id: str, session_key: str, ago: float = 0) -> None:
+    """The person proved a factor, so many seconds ago, in this session. In the transaction."""
     session = Session.objects.filter(person_id=person_id, digest=digest_of(session_key))
-    session.update(proved_at=Now())
+    session.update(proved_at=Now() - dt.timedelta(seconds=ago))

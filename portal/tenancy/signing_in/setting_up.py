@@ -12,7 +12,7 @@ from audit.ledger.recording import record
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.actors import Actor, system
 from portal.tenancy.change import platform_change
-from portal.tenancy.models import Invitation, PasswordReset, Person, Session
+from portal.tenancy.models import Invitation, PasswordReset, Person, Session, Tenant
 from portal.tenancy.people import create_person, target_of
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in import passwords
@@ -56,11 +56,13 @@ def fault_of_code(enrolment: Enrolment, code: str) -> str | None:
     return None if step_of(enrolment.seed, digits) is not None else ANOTHER_MINUTE
 
 
-def check_chosen(faults: Faults, person: Person, chosen: Chosen) -> None:
+def check_chosen(
+    faults: Faults, person: Person, chosen: Chosen, joining: Tenant | None = None
+) -> None:
     """Raise everything that is wrong with what was chosen, with the faults that are known."""
     passwords.fault_in(faults, chosen.password, person)
     if chosen.skip:
-        faults.add("/skip", None if may_waive(person) else NOT_WAIVED)
+        faults.add("/skip", None if may_waive(person, joining) else NOT_WAIVED)
     else:
         faults.add("/code", fault_of_code(chosen.enrolment, chosen.code))
         faults.add("/stored", None if chosen.stored else UNSTORED)
@@ -128,14 +130,16 @@ def _finish(
     set_up(visitor, person, password, chosen)
 
 
-def set_up(visitor: Actor, person: Person, password: str, chosen: Chosen) -> Actor:
+def set_up(
+    visitor: Actor, person: Person, password: str, chosen: Chosen, joining: Tenant | None = None
+) -> Actor:
     """Give a person what was chosen, which signs them in; who acts from here on.
 
-    In the transaction of what allows it.
+    In the transaction of what allows it. `joining` is the tenant that they are joining with it.
     """
     person.password = password
     person.save(update_fields=["password"])
-    factor = _set_factor(person, chosen)
+    factor = _set_factor(person, chosen, joining)
     Session.objects.filter(person_id=person.id).delete()
     PasswordReset.objects.filter(person_id=person.id).delete()
     auth = tuple(dict.fromkeys(("pwd", factor.amr)))
@@ -145,10 +149,10 @@ def set_up(visitor: Actor, person: Person, password: str, chosen: Chosen) -> Act
     return actor
 
 
-def _set_factor(person: Person, chosen: Chosen) -> Factor:
+def _set_factor(person: Person, chosen: Chosen, joining: Tenant | None) -> Factor:
     """The second factor that was chosen, in place of any other; or none, where it is waived."""
     if chosen.skip:
-        if not may_waive(person):  # since a moment ago
+        if not may_waive(person, joining):  # since a moment ago
             raise Refusal("REQUEST_INVALID", errors=[{"detail": NOT_WAIVED, "pointer": "/skip"}])
         drop_second_factors(person.id)
         return WAIVED

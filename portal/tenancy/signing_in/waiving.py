@@ -4,12 +4,15 @@ A tenant may waive it for its members. Whoever is also in a tenant that does not
 platform, is asked all the same: one account has one way in.
 """
 
-from portal.tenancy.models import Person
+from portal.tenancy.models import Person, Tenant
 from portal.tenancy.places import places_of
 
 
-def may_waive(person: Person) -> bool:
-    """Whether the person may do without: in tenants alone, and in none that requires one."""
-    places = places_of(person.id)
-    waived = bool(places) and not any(place.mfa_required for place in places)
-    return waived and not person.platform_role
+def may_waive(person: Person, joining: Tenant | None = None) -> bool:
+    """Whether the person may do without: in tenants alone, and in none that requires one.
+
+    `joining` is one that they are about to be in as well.
+    """
+    asked = [place.mfa_required for place in places_of(person.id)]
+    asked += [joining.mfa_required] if joining is not None else []
+    return bool(asked) and not any(asked) and not person.platform_role

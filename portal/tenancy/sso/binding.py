@@ -6,16 +6,20 @@ tenant that they are in (portal.tenancy.signing_in.middleware holds the platform
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.http import HttpRequest
 from django.urls import reverse
 
 from portal.core.refusals import Refusal
 from portal.tenancy.models import Person
-from portal.tenancy.places import Place
+from portal.tenancy.places import Place, places_of
 from portal.tenancy.signing_in.browser import remember
-from portal.tenancy.signing_in.middleware import BOUND, BOUND_BY
-from portal.tenancy.sso.provider import Provider, provider_of
+from portal.tenancy.signing_in.middleware import BOUND, BOUND_BY, FACTORS
+from portal.tenancy.sso.provider import Provider, platform_provider, provider_of
+
+THROUGH: Final = "sso"
+"""Among a session's factors: a provider let its person in."""
 
 
 class OtherDoor(Exception):
@@ -26,14 +30,26 @@ class OtherDoor(Exception):
 
 
 def become(
-    request: HttpRequest, person: Person, provider: Provider, factors: tuple[str, ...]
-) -> None:
-    """Make the browser the person's, as far as the provider speaks for them."""
-    request.session.flush()
-    remember(request, person, factors)
+    request: HttpRequest, person: Person, provider: Provider, factors: tuple[str, ...],
+    *, proved: float | None = 0,
+) -> None:  # fmt: skip
+    """Make the browser the person's, as far as the provider speaks for them; `proved` as there."""
+    held = {}
     if provider.tenant_id is not None:
-        request.session[BOUND] = provider.tenant_id
-        request.session[BOUND_BY] = provider.issuer
+        held = {BOUND: provider.tenant_id, BOUND_BY: provider.issuer}
+    remember(request, person, factors, proved=proved, held=held)
+
+
+def door_of(request: HttpRequest, person: Person) -> Provider | None:
+    """The provider that let this browser in, if it is still in force; None also for a password.
+
+    Outside of any scope.
+    """
+    if not person.bound_to:
+        return platform_provider() if THROUGH in request.session.get(FACTORS, ()) else None
+    places = within_reach(person, places_of(person.id))
+    found = provider_of(places[0].slug) if places else None
+    return found if found is not None and found.issuer == person.bound_by else None
 
 
 def within_reach(person: Person, places: Iterable[Place]) -> list[Place]:

@@ -30,25 +30,29 @@ PURPOSE: Final = "way to an identity provider"
 
 @dataclass(frozen=True)
 class Flow:
-    """What the browser's session keeps of a way. `link` is an invitation to tie accounts."""
+    """What the browser's session keeps of a way. `link` is an invitation to tie accounts; `again`:
+    whose browser it is proves that it is still them, and nobody signs in."""
 
     provider_id: str
     next: str
     link: str
+    again: bool
     until: float
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
 
 
-def begin(request: HttpRequest, provider: Provider, *, next: str = "", link: str = "") -> str:
+def begin(
+    request: HttpRequest, provider: Provider, *, next: str = "", link: str = "", again: bool = False
+) -> str:
     """The provider's address to send the browser to; a way begun before is forgotten.
 
     Raises Distrust when the provider does not say where that is.
     """
     metadata = metadata_of(provider)
     flow = Flow(
-        provider.id, next, link, time.time() + LASTS,
+        provider.id, next, link, again, time.time() + LASTS,
         state=_random(), nonce=_random(), verifier=_random(),
     )  # fmt: skip
     request.session[KEPT] = seal(json.dumps(asdict(flow)).encode(), PURPOSE)
@@ -80,6 +84,9 @@ def _address(provider: Provider, metadata: Metadata, flow: Flow) -> str:
         "state": flow.state, "nonce": flow.nonce, "code_challenge_method": "S256",
         "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
     }  # fmt: skip
+    if flow.again:
+        # Section 3.1.2.1: it asks whoever it knows as well, and has to say when it did.
+        told |= {"prompt": "login", "max_age": "0"}
     if provider.mfa_acr:
         told["acr_values"] = " ".join(sorted(provider.mfa_acr))
     joint = "&" if "?" in metadata.authorization_endpoint else "?"

@@ -19,7 +19,7 @@ from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change
 from portal.tenancy.mailing import send
-from portal.tenancy.models import ExternalIdentity, LinkInvitation, Membership, Person
+from portal.tenancy.models import ExternalIdentity, LinkInvitation, Membership, Person, Session
 from portal.tenancy.people import target_of
 from portal.tenancy.permission import (
     attempt,
@@ -143,7 +143,10 @@ def link_identity(
 
 
 def unlink_identity(*, actor: Actor, person_id: str, identity_id: str, reason: str) -> None:
-    """Who someone is at a provider, they are here no more. Again: NOT_FOUND."""
+    """Who someone is at a provider, they are here no more, and their sessions end.
+
+    Again: NOT_FOUND.
+    """
     with platform_attempt(actor, "tenants:write", Target("person", person_id)):
         require(actor, "tenants:write")
     checked_reason(reason)
@@ -151,6 +154,7 @@ def unlink_identity(*, actor: Actor, person_id: str, identity_id: str, reason: s
         rows = ExternalIdentity.objects.filter(person_id=person_id).select_related("person")
         tied = found(rows, identity_id)
         tied.delete()
+        Session.objects.filter(person_id=person_id).delete()  # which of them came so is not known
         record(
             Event.IDENTITY_UNLINKED, actor=actor, tenant=None, target=target_of(tied.person),
             reason=reason, payload={"issuer": tied.issuer},

@@ -17,10 +17,10 @@ from audit.ledger.recording import record
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change
-from portal.tenancy.models import Person, Totp
+from portal.tenancy.models import Person, Session, Totp
 from portal.tenancy.people import target_of
-from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.backend import person_by
+from portal.tenancy.signing_in.changing import has_factor
 from portal.tenancy.signing_in.factors import (
     Enrolment,
     set_app,
@@ -69,12 +69,6 @@ def waiting(request: HttpRequest) -> Waiting | None:
     return Waiting(person, provider, held["next"]) if same else None
 
 
-def has_factor(person: Person) -> bool:
-    """Whether the person has a second factor of ours. Outside of any scope."""
-    with platform_scope("a person's own sign-in"):
-        return bool(Totp.objects.filter(user=person, confirmed=True).exists())
-
-
 def may_set_up(person: Person) -> bool:
     """Whether a first factor may be set up on a provider's word: only for who has no password."""
     return person.password.startswith(UNUSABLE_PASSWORD_PREFIX) and not has_factor(person)
@@ -105,5 +99,6 @@ def set_up_factor(
         assert step is not None
         set_app(person.id, enrolment.seed, step)
         set_recovery_codes(person.id, enrolment.codes)
+        Session.objects.filter(person_id=person.id).delete()
         record(Event.PERSON_SET_UP, actor=visitor, tenant=None, target=target_of(person))
         note_through(visitor, person, provider, APP.words)
