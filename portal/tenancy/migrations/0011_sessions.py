@@ -66,10 +66,12 @@ PLACES = """
 DROP FUNCTION tenancy_places(text, text);
 CREATE FUNCTION tenancy_places(wanted_person text, wanted_slug text)
     RETURNS TABLE (tenant_id text, slug text, name text, status text, membership_id text,
-                   role text{column})
+                   role text, issuer text, enforced boolean{column})
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT t.id, t.slug, t.name, t.status, m.id, m.role{value}
+    SELECT t.id, t.slug, t.name, t.status, m.id, m.role, coalesce(p.issuer, ''),
+           coalesce(p.enforced, false){value}
     FROM tenancy_membership m JOIN tenancy_tenant t ON t.id = m.tenant_id
+    LEFT JOIN tenancy_identityprovider p ON p.tenant_id = t.id AND p.is_active
     WHERE m.person_id = wanted_person AND m.is_active
       AND (wanted_slug IS NULL OR t.slug = wanted_slug)
     ORDER BY t.name, t.id $$;

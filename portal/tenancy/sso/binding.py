@@ -66,9 +66,8 @@ def require_door(person: Person, place: Place) -> None:
     """
     if not within_reach(person, [place]):
         raise Refusal("NOT_FOUND")
-    provider = provider_of(place.slug)
     if person.bound_to:
-        if provider is None or provider.issuer != person.bound_by:
+        if not place.issuer or place.issuer != person.bound_by:
             raise Refusal("NOT_FOUND")  # turned off, or another: its word counts no more
-    elif provider is not None and provider.enforced:
+    elif place.enforced:
         raise OtherDoor(reverse("sso-tenant", args=[place.slug]))
