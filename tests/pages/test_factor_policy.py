@@ -139,7 +139,7 @@ def test_where_it_is_waived_a_password_alone_opens_the_tenants_pages(
     assert here.get(f"/t/{acme.tenant.slug}/keys/").status == 200
     assert here.get("/admin/").status == 403
     assert here.get("/admin/tenancy/person/").goes_to.startswith("/admin/login/")
-    assert here.get("/admin/login/?next=/admin/tenancy/person/").goes_to == "/admin/"
+    assert here.get("/admin/login/?next=/admin/tenancy/person/").goes_to == "/t/"
     with platform_scope("a test looks"):
         assert not Totp.objects.filter(user=mika.person).exists()
         assert not RecoveryCode.objects.filter(person=mika.person).exists()
@@ -192,7 +192,7 @@ def test_who_needs_one_and_has_none_gets_a_link_by_mail_and_not_in(
     page = visitor.get(MISSING)
     assert "Nobody is signed in" in page.text and mika.person.email not in page.text
     assert not visitor.is_signed_in()
-    assert visitor.get("/admin/login/code/").goes_to == "/admin/login/"
+    assert visitor.get("/admin/login/code/").goes_to == "/admin/login/?late=1"
     path = last_link(mika.person)
     assert 'name="skip"' not in visitor.get(path).html
     assert choose(visitor, path, skip="on").status == 400
