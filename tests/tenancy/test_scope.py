@@ -130,7 +130,6 @@ PLATFORM_CALLERS = {
     "portal/tenancy/sso/linking.py:open_links",
     "portal/tenancy/sso/linking.py:prove_before_linking",
     "portal/tenancy/sso/linking.py:unlink_identity",
-    "portal/tenancy/sso/second_factor.py:has_factor",
     "portal/tenancy/sso/second_factor.py:set_up_factor",
     "portal/tenancy/tenants.py:_turn",
     "portal/tenancy/tenants.py:create_tenant",
