@@ -122,11 +122,16 @@ class BeginFactor(OwnForm):
     template = "tenancy/security_factor.html"
     form_class = Form
 
+    def context(self) -> dict[str, Any]:
+        going_to = own_path(self.request.GET.get("next", ""))
+        told = {"person": self.person, "mail": configured(), "next": going_to}
+        return {**super().context(), **told}
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Who has one proves it; others learn how to get one."""
         going_to = own_path(request.GET.get("next", ""))
         if not has_factor(self.person):
-            return self.show({"mail": configured(), "next": going_to})
+            return self.show()
         if self.person.is_verified():
             return HttpResponseRedirect(going_to) if going_to else self.to("security")
         address = f"{self.url('security-prove')}?next={quote(going_to, safe='/')}"
