@@ -68,6 +68,12 @@ class Left(Data):
     left: int
 
 
+class Named(Data):
+    """A passkey, as its person called it."""
+
+    passkey: str
+
+
 class Ended(Data):
     """How many sessions of a person ended."""
 
@@ -104,6 +110,9 @@ class Event(Enum):
     SETUP_LINK_MADE = ("setup_link.made", "{actor} made the {target}", Until)
     PASSWORD_CHANGED = ("password.changed", "{actor} changed their password")
     SECOND_FACTOR_CHANGED = ("second_factor.changed", "{actor} set up another authenticator app")
+    PASSKEY_ADDED = ("passkey.added", "{actor} added the passkey {passkey}", Named)
+    PASSKEY_RENAMED = ("passkey.renamed", "{actor} renamed the passkey {passkey}", Named)
+    PASSKEY_REMOVED = ("passkey.removed", "{actor} removed the passkey {passkey}", Named)
     RECOVERY_CODES_MADE = ("recovery_codes.made", "{actor} made new recovery codes")
     RECOVERY_CODE_USED = (
         "recovery_code.used", "{actor} used a recovery code; {left} are left", Left,
@@ -111,6 +120,9 @@ class Event(Enum):
     SESSIONS_ENDED = ("sessions.ended", "{actor} ended {ended} other sessions of theirs", Ended)
     LOGIN_SUCCEEDED = (
         "login.succeeded", "{actor} signed in with password and {factor}", Factor, "access",
+    )  # fmt: skip
+    LOGIN_BY_PASSKEY = (
+        "login.by_passkey", "{actor} signed in with a {factor} alone", Factor, "access",
     )  # fmt: skip
     LOGIN_FAILED = (
         "login.failed", "a sign-in as {target} failed at the {factor}", Factor, "access",

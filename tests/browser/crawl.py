@@ -14,6 +14,8 @@ NOT_BY_LINK = {
     "login": "who is signed in is not sent there",
     "login-code": "a step of signing in",
     "login-recovery": "a step of signing in",
+    "login-passkey": "who is signed in is not sent there",
+    "login-code-passkey": "a step of signing in",
     "logout": "a button",
     "overview-csv": "a file",
     "password_change": "what Django calls security-password",

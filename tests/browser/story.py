@@ -132,9 +132,24 @@ def people_and_keys() -> dict[str, Any]:
             if key in ("legacy-crm", "billing-export"):
                 reason = "Nobody answers for it."
                 suspend_key(actor=admin, key_id=issued.id, reason=reason)
+    own_passkeys(sol)
     told["session"] = session_of(sol)
     told["also"] = others(admin, told)
     return told
+
+
+def own_passkeys(person: Any) -> None:
+    """Two, as a person has them who uses them. Nobody signs in with these."""
+    from portal.tenancy.models import Passkey
+    from portal.tenancy.scope import platform_scope
+
+    with platform_scope("the story"):
+        for name, copied, used in (("Work laptop", False, 3), ("Password manager", True, None)):
+            id, at = name.encode(), used and NOW - dt.timedelta(hours=used)
+            Passkey.objects.create(
+                user=person, name=name, credential_id=id, public_key=b"", backup_eligible=copied,
+                last_used_at=at,
+            )  # fmt: skip
 
 
 def others(admin: Any, told: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
+from portal.tenancy.models.passkey import Passkey
 from portal.tenancy.models.person import Membership, Person
 from portal.tenancy.models.sign_in import Invitation, RecoveryCode, Session, Totp, Tries, UsedForm
 from portal.tenancy.models.tenant import Tenant
@@ -16,6 +17,7 @@ __all__ = [
     "Invitation",
     "ManagementToken",
     "Membership",
+    "Passkey",
     "Person",
     "RecoveryCode",
     "Route",

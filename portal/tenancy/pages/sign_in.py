@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from portal.core.refusals import Faults, Refusal
+from portal.core.relying_party import relying_party
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.signing_in.browser import (
@@ -23,6 +24,7 @@ from portal.tenancy.signing_in.browser import (
     visitor_of,
 )
 from portal.tenancy.signing_in.device import device_in, know_again
+from portal.tenancy.signing_in.passkeys import has_passkeys
 from portal.tenancy.signing_in.signing import (
     APP,
     NO_SUCH_CODE,
@@ -115,6 +117,10 @@ class SignIn(Step):
             return HttpResponseRedirect(going_to or home_of(person))
         return self.show({"form": PasswordForm(), "next": going_to})
 
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the other ways in, where there are any."""
+        return super().show({**context, "passkeys": relying_party() is not None}, refusal)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right password leads to the code's page; nobody is signed in by it."""
         form, going_to = PasswordForm(request.POST), own_path(request.POST.get(NEXT, ""))
@@ -149,7 +155,7 @@ class SecondStep(Step):
 
     template = "tenancy/sign_in_code.html"
     form_class: ClassVar[type[Form]] = CodeForm
-    factor: ClassVar[Factor] = APP
+    factor: Factor = APP
     missing: ClassVar[str] = NO_SUCH_CODE
 
     person: Person
@@ -173,6 +179,11 @@ class SecondStep(Step):
         """The form."""
         return self.show({"form": self.form_class(), "email": self.person.email})
 
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the way to their passkeys, for who has any."""
+        passkeys = has_passkeys(self.person) and relying_party() is not None
+        return super().show({**context, "passkeys": passkeys}, refusal)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right code signs in."""
         form = self.form_class(request.POST)
@@ -183,20 +194,24 @@ class SecondStep(Step):
                 raise Refusal(
                     "REQUEST_INVALID", errors=[{"detail": self.missing, "pointer": "/code"}]
                 )
-            done = sign_in(
-                visitor=visitor_of(request), person=self.person, factor=self.factor, code=code,
-                device=device_in(request),
-            )  # fmt: skip
+            done = self.prove(code)
         except Refusal as refusal:
             if refusal.code == "NOT_FOUND":
                 return self.begin_again(request)
             return self.refused(form, refusal, email=self.person.email)
         return self.go_on(done)
 
+    def prove(self, code: str) -> SignedIn:
+        """Call the verb."""
+        return sign_in(
+            visitor=visitor_of(self.request), person=self.person, factor=self.factor, code=code,
+            device=device_in(self.request),
+        )  # fmt: skip
+
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
         self.request.session.flush()
-        remember(self.request, done.person, ("pwd", self.factor.amr))
+        remember(self.request, done.person, ("pwd", self.factor.amr, *self.factor.also))
         if self.factor is RECOVERY:
             left = f"{done.codes_left} recovery code{'' if done.codes_left == 1 else 's'}"
             messages.warning(

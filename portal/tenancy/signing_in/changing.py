@@ -69,7 +69,7 @@ def change_password(
         use_factor(visitor=actor, person=person, factor=factor, text=code)
         Person.objects.filter(id=person.id).update(password=password)
         record(Event.PASSWORD_CHANGED, actor=actor, tenant=None, target=target_of(person))
-        _end_others(person, session_key)
+        end_others(person, session_key)
     give_back(buckets)
     person.password = password
     return person
@@ -79,14 +79,14 @@ def renew_recovery_codes(
     *, actor: Actor, person: Person, code: str, device: str | None, session_key: str
 ) -> tuple[str, ...]:
     """Eight new recovery codes, told once; the older ones work no more."""
-    _needs_code(code)
+    needs_code(code)
     codes, factor = new_recovery_codes(), factor_of(code)
     with proving(actor, person, factor, device), platform_change("a person's own codes") as change:
         lock_unchanged(person)
         use_factor(visitor=actor, person=person, factor=factor, text=code)
         set_recovery_codes(person.id, codes)
         record(Event.RECOVERY_CODES_MADE, actor=actor, tenant=None, target=target_of(person))
-        _end_others(person, session_key)
+        end_others(person, session_key)
         change.made = person.id
     return codes
 
@@ -113,13 +113,13 @@ def change_app(
             raise Refusal("REQUEST_INVALID", errors=[wrong])
         set_app(person.id, enrolment.seed, step)
         record(Event.SECOND_FACTOR_CHANGED, actor=actor, tenant=None, target=target_of(person))
-        _end_others(person, session_key)
+        end_others(person, session_key)
 
 
 def end_other_sessions(*, actor: Actor, person: Person, session_key: str) -> int:
     """End every session of the person but this one; how many there were."""
     with platform_change("sessions are people's"):
-        ended = _end_others(person, session_key)
+        ended = end_others(person, session_key)
         if ended:
             record(
                 Event.SESSIONS_ENDED, actor=actor, tenant=None, target=target_of(person),
@@ -128,13 +128,15 @@ def end_other_sessions(*, actor: Actor, person: Person, session_key: str) -> int
     return ended
 
 
-def _needs_code(code: str) -> None:
+def needs_code(code: str) -> None:
+    """Refuse an empty one: it is no try."""
     if not code.strip():
         faults = Faults()
         faults.add("/code", "A code is needed.")
         faults.settle()
 
 
-def _end_others(person: Person, session_key: str) -> int:
+def end_others(person: Person, session_key: str) -> int:
+    """End every session of the person but this one; how many. In a transaction."""
     others = Session.objects.filter(person_id=person.id).exclude(digest=digest_of(session_key))
     return others.delete()[0]

@@ -9,7 +9,8 @@ from django.utils.functional import SimpleLazyObject
 
 FACTORS = "auth"
 """Session: how its person proved themselves (`amr`, RFC 8176): `["pwd", "otp"]`."""
-SECOND = frozenset({"otp", "recovery"})
+SECOND = frozenset({"otp", "recovery", "hwk", "swk"})
+"""A passkey that signed in without a password verified its person besides."""
 
 
 class SecondFactor:

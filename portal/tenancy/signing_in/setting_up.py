@@ -24,6 +24,7 @@ from portal.tenancy.signing_in.factors import (
     step_of,
 )
 from portal.tenancy.signing_in.inviting import lock_first, open_invitation
+from portal.tenancy.signing_in.passkeys import drop_passkeys
 from portal.tenancy.signing_in.signing import APP, NO_SUCH_CODE, note_signed_in
 from portal.tenancy.texts import fault_of_email, fault_of_text
 
@@ -86,7 +87,9 @@ def set_up_first_administrator(
 
 
 def accept_invitation(*, visitor: Actor, token: str, chosen: Chosen) -> Person:
-    """Choose password and second factor, by the link of an invitation; other sessions end.
+    """Choose password and second factor, by the link of an invitation.
+
+    Other sessions end, and passkeys that there were are gone.
 
     Refuses as `set_up_first_administrator`.
     """
@@ -129,5 +132,6 @@ def _finish(
     set_recovery_codes(person.id, chosen.enrolment.codes)
     Session.objects.filter(person_id=person.id).delete()
     actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", APP.amr))
+    drop_passkeys(actor, person)
     record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
     note_signed_in(actor, person, APP)

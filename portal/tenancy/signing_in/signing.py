@@ -57,6 +57,8 @@ class Factor(NamedTuple):
     words: str
     use: Callable[[str, str], bool]
     wrong: str
+    also: tuple[str, ...] = ()
+    """What else it proves: with a passkey, that somebody was there."""
 
 
 APP: Final = Factor("otp", "six-digit code", use_code, WRONG_CODE)
@@ -136,13 +138,21 @@ def use_factor(*, visitor: Actor, person: Person, factor: Factor, text: str) -> 
 @contextmanager
 def proving(visitor: Actor, person: Person, factor: Factor, device: str | None) -> Iterator[None]:
     """Around a verb that uses a code: tries are counted, a failed one is recorded."""
-    buckets = _code_buckets(person.id, device)
+    with trying(visitor, person, factor.words, _code_buckets(person.id, device)):
+        yield
+
+
+@contextmanager
+def trying(
+    visitor: Actor, person: Person | None, words: str, buckets: list[Bucket]
+) -> Iterator[None]:
+    """The same for whatever is tried, called `words`."""
     with counted(visitor, person, buckets):
         try:
             yield
         except Refusal as refusal:
             if refusal.code == "CREDENTIAL_INVALID":
-                note_failed(visitor, person, factor.words)
+                note_failed(visitor, person, words)
             else:
                 give_back(buckets)
             raise
@@ -158,7 +168,9 @@ def sign_in(
     was disabled or changed their password meanwhile.
     """
     known = device_of(person, device)
-    actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", factor.amr))
+    actor = replace(
+        visitor, id=person.id, label=person.name, auth=("pwd", factor.amr, *factor.also)
+    )
     with proving(visitor, person, factor, known), platform_change("a person's sign-in"):
         lock_unchanged(person)
         use_factor(visitor=actor, person=person, factor=factor, text=code)
@@ -175,11 +187,13 @@ def lock_unchanged(person: Person) -> None:
         raise Refusal("NOT_FOUND")
 
 
-def note_signed_in(actor: Actor, person: Person, factor: Factor) -> None:
+def note_signed_in(
+    actor: Actor, person: Person, factor: Factor, event: Event = Event.LOGIN_SUCCEEDED
+) -> None:
     """Write down that the person signed in. In the transaction that proved it."""
     Person.objects.filter(id=person.id).update(last_sign_in_at=Now())
     record(
-        Event.LOGIN_SUCCEEDED, actor=actor, tenant=None, target=target_of(person),
+        event, actor=actor, tenant=None, target=target_of(person),
         payload={"factor": factor.words},
     )  # fmt: skip
 
