@@ -1,4 +1,4 @@
-"""`python -m bench.pages`: every page of the admin with many keys and decisions, timed.
+"""`python -m bench.pages`: every page of the admin and a tenant with many keys, timed.
 
 Keys, decisions of 30 days, their hourly sums and ledger entries are written by SQL into a
 throw-away PostgreSQL; each page is then asked for through Django's handler, middleware included.
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 def ids() -> dict[str, str]:
     """An id of each kind that a page's address may want, by the address' first part."""
     from audit.ledger.models import Entry
-    from keys.models import ApiKey, Decision
+    from keys.models import ApiKey, Decision, Limit
     from portal.core.clock import now
     from portal.tenancy.models import Gateway, ManagementToken, Membership, Person, Tenant
     from portal.tenancy.scope import platform_scope
@@ -80,6 +80,8 @@ def ids() -> dict[str, str]:
             "people": str(Person.objects.latest("id").pk),
             "members": str(Membership.objects.filter(tenant=tenant).latest("id").pk),
             "tokens": str(ManagementToken.objects.filter(tenant=tenant).latest("id").pk),
+            "limits": str(Limit.objects.filter(key=key).latest("id").pk),
+            "owner": key.owner.person_id,
             "decisions": str(Decision.objects.filter(at__gt=now() - HOUR).latest("at").pk),
             "ledger": str(Entry.objects.latest("occurred_at").pk),
         }  # fmt: skip
@@ -89,9 +91,13 @@ def addresses(known: dict[str, str]) -> Iterator[tuple[str, str]]:
     """(name, path) of every page whose address can be filled in."""
     from django.urls import NoReverseMatch, reverse
 
+    from portal import tenant_site
     from portal.admin_site import PAGES, site
 
-    for page in PAGES:
+    own = {"slug": known["slug"]}
+    every: list[tuple[str, Any, dict[str, str]]] = [("admin", page, {}) for page in PAGES]
+    every += [("tenant", page, own) for page in tenant_site.PAGES]
+    for namespace, page, place in every:
         route = str(page.pattern)
         of = re.search(r"([a-z-]+)/<\w+:id>", route)
         given = {
@@ -99,7 +105,7 @@ def addresses(known: dict[str, str]) -> Iterator[tuple[str, str]]:
             for name in page.pattern.converters
         }
         try:
-            path = reverse(f"admin:{page.name}", kwargs=given)
+            path = reverse(f"{namespace}:{page.name}", kwargs={**given, **place})
         except NoReverseMatch:
             say(f"  left out, no id for it: {route}")
             continue
@@ -156,6 +162,23 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def signed_in(known: dict[str, str]) -> dict[str, Any]:
+    """Browsers of a security admin and a tenant's owner, by how the addresses of theirs begin."""
+    from django.test import Client
+
+    from portal.tenancy.models import Person
+    from portal.tenancy.scope import platform_scope
+    from tests.pages.browser import session_of, staff
+
+    with platform_scope("bench"):
+        owner = Person.objects.get(id=known["owner"])
+    clients = {}
+    for root, person in (("/ad", staff("Sol Okafor", "security_admin")), ("/t/", owner)):
+        clients[root] = Client(raise_request_exception=False)
+        clients[root].cookies["countersign"] = session_of(person)
+    return clients
+
+
 def main() -> None:
     """Fill, measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
@@ -172,19 +195,16 @@ def main() -> None:
         import django
 
         django.setup()
-        from django.test import Client
-
         from tests.cast import make_cast
-        from tests.pages.browser import session_of, staff
 
         for number in range(options.tenants):
             make_cast(f"tenant{number}", owner="Ada")
         fill(running.owner_url, options.keys, options.decisions, options.entries)
-        client = Client(raise_request_exception=False)
-        client.cookies["countersign"] = session_of(staff("Sol Okafor", "security_admin"))
+        known = ids()
+        clients = signed_in(known)
         rows = [
-            measure(client, name, path, options.times)
-            for name, path in addresses(ids())
+            measure(clients[path[:3]], name, path, options.times)
+            for name, path in addresses(known)
             if options.only in name
         ]
     print(f"\n{options.keys:,} keys, {options.decisions:,} decisions in {DAYS} days,")

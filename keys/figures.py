@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -192,10 +192,19 @@ def figures(period: Period, of: Of) -> Figures:
     """The period's figures, the present bar included. Inside a scope that sees them."""
     since = period.since
     rows = _rows(SUMS.format(table=of.table, narrowed=of.narrowed), _asked(period, of, since))
+    return figures_from(period, since, rows)
+
+
+def figures_from(
+    period: Period, since: dt.datetime, rows: Iterable[tuple[dt.datetime, str, int]]
+) -> Figures:
+    """The figures of sums by hour and code; those before `since` take no part."""
     codes: Counter[str] = Counter()
     allowed: Counter[int] = Counter()
     denied: dict[int, Counter[str]] = defaultdict(Counter)
     for hour, code, n in rows:
+        if hour < since:
+            continue
         place = (hour - since) // period.step
         codes[code] += n
         if code == OK:

@@ -42,7 +42,7 @@ def change_shared_limit(
             raise Refusal("PRECONDITION_FAILED")
         if limit.key_id is not None:
             raise Refusal("CONFLICT", "This limit is one key's own: change it with the key.")
-        before, after = _columns(limit), _patched(limit, patch)
+        before, after = _columns(limit), patched(limit, patch)
         if after != before:
             rows = Limit.objects.filter(id=limit.id, tenant_id=tenant_id, version=limit.version)
             if not rows.update(version=F("version") + 1, **after):
@@ -62,7 +62,8 @@ def _columns(limit: Limit) -> dict[str, int | None]:
     return {"amount": limit.amount, "burst": limit.burst}
 
 
-def _patched(limit: Limit, patch: LimitPatch) -> dict[str, int | None]:
+def patched(limit: Limit, patch: LimitPatch) -> dict[str, int | None]:
+    """What the limit's amount and burst would be; raises Refusal for what it can't be."""
     amount = limit.amount if patch.amount is None else patch.amount
     burst = amount if limit.burst == limit.amount else limit.burst
     if patch.burst is not None:

@@ -11,8 +11,9 @@ from keys.models import ApiKey, KeyLimit, Limit
 
 @dataclass(frozen=True)
 class LimitLeft:
-    """One limit of a key and what is left of it."""
+    """One limit and what is left of it."""
 
+    id: str
     name: str
     unit: str
     window: str
@@ -41,27 +42,37 @@ def remaining_of(keys: Sequence[ApiKey]) -> dict[str, list[LimitLeft]] | None:
     links = KeyLimit.objects.filter(key_id__in=[key.id for key in keys]).select_related("limit")
     for link in links.order_by("key_id", "position"):
         held[link.key_id].append(link.limit)
+    lefts = _lefts(list(held.values()))
+    if lefts is None:
+        return None
+    return {key.id: [] for key in keys} | dict(zip(held, lefts, strict=True))
+
+
+def remaining_of_limits(limits: Sequence[Limit]) -> dict[str, LimitLeft] | None:
+    """What is left of each of these limits, by its id; None when nobody knows. No query."""
+    lefts = _lefts([[limit] for limit in limits])
+    return None if lefts is None else {left.id: left for (left,) in lefts}
+
+
+def _lefts(groups: Sequence[Sequence[Limit]]) -> list[list[LimitLeft]] | None:
     asked = [
         Asked(packed([row_of(limit) for limit in limits]), [NOT_STATED] * len(limits))
-        for limits in held.values()
+        for limits in groups
     ]
     try:
         answers = ask(asked)
     except CountersAway:
         return None
-    found: dict[str, list[LimitLeft]] = {key.id: [] for key in keys}
-    for (key_id, limits), (_, _, shown, *_) in zip(held.items(), answers, strict=True):
-        found[key_id] = [
-            left_of(limit, shown[2 * place], shown[2 * place + 1])
-            for place, limit in enumerate(limits)
-        ]
-    return found
+    return [
+        [left_of(limit, shown[2 * n], shown[2 * n + 1]) for n, limit in enumerate(limits)]
+        for limits, (_, _, shown, *_) in zip(groups, answers, strict=True)
+    ]
 
 
 def left_of(limit: Limit, remaining: int, milliseconds: int) -> LimitLeft:
     """A limit with what the script said of it."""
     return LimitLeft(
-        name=limit.name, unit=limit.unit, window=limit.window, amount=limit.amount,
+        id=limit.id, name=limit.name, unit=limit.unit, window=limit.window, amount=limit.amount,
         remaining=remaining, resets_in=-(-milliseconds // 1000),
         shared_by="key" if limit.key_id else "tenant", algorithm=limit.algorithm,
         burst=limit.burst,

@@ -13,6 +13,9 @@ from keys.pages.change import Change
 from keys.pages.decisions import Decisions, OneDecision
 from keys.pages.issue import NewKey
 from keys.pages.key import KeyPage
+from keys.pages.limit import OneLimit
+from keys.pages.limit_edit import EditLimit
+from keys.pages.limits import Limits
 from keys.pages.list import Keys
 from keys.pages.route_test import RouteTest
 from keys.pages.turn import Resume, Revoke, Suspend
@@ -29,11 +32,15 @@ from portal.tenancy.pages import (
     gateway_edit,
     gateways,
     management_tokens,
+    member_list,
     members,
     outbox,
     passkeys,
     people,
     person,
+    person_sso,
+    provider,
+    provider_addresses,
     security,
     sign_in,
     sign_in_passkey,
@@ -54,6 +61,7 @@ PAGES: list[URLPattern] = [
     path("tenants/<slug:slug>/", tenant.TenantPage.as_view(), name="tenant"),
     path("tenants/<slug:slug>/suspend/", tenant.SuspendTenant.as_view(), name="tenant-suspend"),
     path("tenants/<slug:slug>/resume/", tenant.ResumeTenant.as_view(), name="tenant-resume"),
+    path("tenants/<slug:slug>/members/", member_list.Members.as_view(), name="members"),
     path("tenants/<slug:slug>/members/new/", members.AddMember.as_view(), name="member-add"),
     path(
         "tenants/<slug:slug>/members/<id:id>/role/",
@@ -70,12 +78,23 @@ PAGES: list[URLPattern] = [
         members.EnableMember.as_view(),
         name="member-enable",
     ),
+    path("tenants/<slug:slug>/sso/", provider.ProviderPage.as_view(), name="sso"),
+    *(
+        path(f"tenants/<slug:slug>/sso/{address}/", page.as_view(), name=name)
+        for address, page, name in provider_addresses.PAGES
+    ),
     path("people/", people.People.as_view(), name="people"),
     path("new/person/", people.NewPerson.as_view(), name="person-new"),
     path("people/<id:id>/", person.PersonPage.as_view(), name="person"),
     path("people/<id:id>/role/", person.PersonRole.as_view(), name="person-role"),
     path("people/<id:id>/invite/", person.InvitePerson.as_view(), name="person-invite"),
     path("people/<id:id>/disable/", person.DisablePerson.as_view(), name="person-disable"),
+    path("people/<id:id>/sso/", person_sso.InviteToLink.as_view(), name="person-sso"),
+    path(
+        "people/<id:id>/sso/<id:identity>/untie/",
+        person_sso.UnlinkIdentity.as_view(),
+        name="person-untie",
+    ),
     path("people/<id:id>/enable/", person.EnablePerson.as_view(), name="person-enable"),
     path("outbox/", outbox.Outbox.as_view(), name="outbox"),
     path("outbox/<id:id>/", outbox.MailPage.as_view(), name="mail"),
@@ -109,6 +128,9 @@ PAGES: list[URLPattern] = [
     path("decisions/", Decisions.as_view(), name="decisions"),
     path("decisions/<uuid:id>/", OneDecision.as_view(), name="decision"),
     path("usage/", Usage.as_view(), name="usage"),
+    path("limits/", Limits.as_view(), name="limits"),
+    path("limits/<id:id>/", OneLimit.as_view(), name="limit"),
+    path("limits/<id:id>/edit/", EditLimit.as_view(), name="limit-edit"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("login/code/", sign_in.SecondStep.as_view(), name="login-code"),
     path("login/passkey/", sign_in_passkey.PasskeyAlone.as_view(), name="login-passkey"),
@@ -145,8 +167,12 @@ class AdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no types
     site_url = None
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Ours first."""
-        return [*PAGES, *super().get_urls()]
+        """Ours first; without the page that Django's own change of a password would end on."""
+        stock = super().get_urls()
+        return [
+            *PAGES,
+            *(each for each in stock if getattr(each, "name", "") != "password_change_done"),
+        ]
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: object = None

@@ -17,6 +17,7 @@ PLATFORM: Final[Groups] = (
             ("keys", "All keys", "keys:read"),
             ("decisions", "Decisions", "usage:read"),
             ("usage", "Usage", "usage:read"),
+            ("limits", "Limits", "limits:read"),
             ("gateways", "Gateways", "gateways:read"),
             ("apis", "APIs and scopes", "apis:read"),
         ),
@@ -32,7 +33,28 @@ PLATFORM: Final[Groups] = (
     ("Platform", (("tenants", "Tenants", "tenants:read"), ("people", "People", "people:read"))),
 )
 """(title, ((URL name, words, action that it needs), …)), in order."""
-TENANT: Final[Groups] = (("", (("index", "Overview", "usage:read"),)),)
+TENANT: Final[Groups] = (
+    ("", (("index", "Overview", "usage:read"),)),
+    (
+        "Keys",
+        (
+            ("keys", "All keys", "keys:read"),
+            ("decisions", "Decisions", "usage:read"),
+            ("usage", "Usage", "usage:read"),
+            ("limits", "Limits", "limits:read"),
+        ),
+    ),
+    ("Record", (("ledger", "Ledger", "audit:read"),)),
+    (
+        "Tenant",
+        (
+            ("members", "Members", "members:read"),
+            ("tokens", "Management tokens", "own-tokens:read"),
+            ("sso", "Single sign-on", "sso:read"),
+            ("guide", "Gateway set-up", "gateways:read"),
+        ),
+    ),
+)
 """The same of a tenant's own pages."""
 
 

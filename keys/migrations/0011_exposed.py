@@ -18,7 +18,7 @@ CREATE FUNCTION credential_exposed(kind text, wanted text, how text, whence text
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0009_decision_lists"), ("tenancy", "0002_row_security")]
+    dependencies = [("keys", "0010_usage_of_a_tenant"), ("tenancy", "0002_row_security")]
     operations = [
         migrations.CreateModel(
             name="Exposed",

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 from django.http import QueryDict
 
 from keys.codes import Code
@@ -18,8 +18,8 @@ from portal.core import configuration
 from portal.core.clock import UTC, now
 from portal.core.ids import ALPHABET
 from portal.tenancy.models import Gateway, Tenant
-from portal.tenancy.pages.list_page import tenant_filter
-from portal.tenancy.pages.lists import COUNTED, Chip, Filter, Listing
+from portal.tenancy.pages.list_page import tenant_choice
+from portal.tenancy.pages.lists import COUNTED, UNKEPT, Chip, Filter, Listing
 
 T = TypeVar("T")
 DAY: Final = dt.timedelta(days=1)
@@ -66,10 +66,12 @@ TOO_LONG: Final = (
 
 @dataclass
 class Asked(Listing):
-    """The log as it is asked for. Inside the platform's scope."""
+    """The log as it is asked for. Inside a scope that sees it."""
 
     searched: str = "Key, address, subject or id"
     dates: bool = True
+    own: Tenant | None = None
+    """On a tenant's own pages that tenant: there is no other to choose."""
     tenant: Tenant | None = None
     gateways: dict[str, str] = field(default_factory=dict)
     """Names by id, for those to choose from."""
@@ -81,17 +83,21 @@ class Asked(Listing):
     """Whether there was time to count."""
 
     def __post_init__(self) -> None:
-        tenants, self.tenant = tenant_filter(self.query.get("tenant", ""))
-        choices = [("", "Any gateway"), *self.gateways.items()]
+        tenants, self.tenant = tenant_choice(self.query, self.own)
         gateway = self.query.get("gateway", "")
-        if gateway and gateway not in self.gateways and TEXT.fullmatch(gateway):
-            choices.append((gateway, gateway))
-        self.filters = [PERIOD, OUTCOME, CODE, tenants, Filter("gateway", "Gateway", choices)]
+        self.filters = [PERIOD, OUTCOME, CODE, *tenants, self._gateways(gateway)]
         super().__post_init__()
         self.exact = {name: self._exact(name) for name in EXACT if name != "gateway"}
         self._understand()
         self.begin, self.end = self._bounds()
         self.place = self._place()
+
+    def _gateways(self, asked: str) -> Filter:
+        """The gateways to choose from, and the one that is asked for, whichever that is."""
+        choices = [("", "Any gateway"), *self.gateways.items()]
+        if asked and asked not in self.gateways and TEXT.fullmatch(asked):
+            choices.append((asked, asked))
+        return Filter("gateway", "Gateway", choices)
 
     def _exact(self, name: str) -> str:
         value = self.query.get(name, "").strip()
@@ -117,6 +123,8 @@ class Asked(Listing):
         for name, shape in SHAPES:
             if shape.fullmatch(text):
                 (self.chosen if name == "gateway" else self.exact)[name] = text
+                if name == "gateway":
+                    self.filters = [*self.filters[:-1], self._gateways(text)]
                 self.query = self._with(name, text)
                 return
         try:
@@ -158,7 +166,7 @@ class Asked(Listing):
 
     def address(self, **changes: str | int | None) -> str:
         """As a list's; with another filter it begins at the newest again."""
-        held = {n: v for n, v in self.query.items() if n not in PLACES and v}
+        held = {n: v for n, v in self.query.items() if n not in (*PLACES, *UNKEPT) and v}
         told = {**held, **{n: str(v) for n, v in changes.items()}}
         return f"?{urlencode({n: v for n, v in told.items() if changes.get(n, v) is not None})}"
 
@@ -176,8 +184,8 @@ class Asked(Listing):
         rows = Decision.objects.filter(at__gte=self.begin, at__lt=self.end)
         if self.exact["kid"]:
             # The index is of keys: a secret is looked for among its key's decisions.
-            keys = Secret.objects.filter(kid=self.exact["kid"]).values_list("key_id", flat=True)
-            rows = rows.filter(key_id=keys.first() or "", kid=self.exact["kid"])
+            keys = Secret.objects.filter(kid=self.exact["kid"]).values("key_id")
+            rows = rows.filter(key_id=Subquery(keys), kid=self.exact["kid"])
         chosen = {
             "key_id": self.exact["key"], "address": self.exact["address"],
             "subject_ref": self.exact["subject"], "code": self.chosen["code"],

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from keys.hours import Hour
 from keys.models import ApiKey
 from portal.core.charts import Chart, Slot, chart
 from portal.core.clock import now
@@ -87,6 +88,16 @@ def days_of(keys: Iterable[ApiKey]) -> dict[str, Day]:
     return found
 
 
+def day_from(rows: Iterable[Hour]) -> Day:
+    """A key's last 24 hours of its hourly sums; those before take no part."""
+    day = Day(now().replace(minute=0, second=0, microsecond=0))
+    since = day.until - dt.timedelta(hours=HOURS - 1)
+    for row in rows:
+        if since <= row.hour <= day.until:
+            day.add(row.hour, row.code, row.decisions)
+    return day
+
+
 MOST_REFUSED: Final = 200
 MOST_ROWS: Final = 20_000
 """Hourly sums of refusals that are looked at, the latest first: the cost stays bounded."""
@@ -94,7 +105,7 @@ REFUSED: Final = """
 WITH denied AS (
     SELECT tenant_id, key_id, sum(decisions) AS n FROM (
         SELECT tenant_id, key_id, decisions FROM keys_hourlyusage
-        WHERE code <> 'OK' AND hour >= %(since)s AND hour <= %(until)s
+        WHERE code <> 'OK' AND hour >= %(since)s AND hour <= %(until)s{narrowed}
         ORDER BY hour DESC LIMIT %(rows)s) latest
     GROUP BY 1, 2 HAVING sum(decisions) >= %(few)s * %(share)s / 100 ORDER BY 3 DESC LIMIT %(most)s
 )
@@ -105,16 +116,17 @@ WHERE d.n + a.n >= %(few)s AND d.n * 100 > (d.n + a.n) * %(share)s
 """
 
 
-def much_refused(*, share: float, few: int) -> list[str]:
+def much_refused(*, share: float, few: int, tenant: str = "") -> list[str]:
     """Keys of whose requests more than `share` per cent were refused, if there were `few` at least.
 
-    Looked for among the 200 that were refused most often of late.
+    Looked for among the 200 that were refused most often of late, in one tenant or in all.
     """
     until = now().replace(minute=0, second=0, microsecond=0)
     asked: dict[str, Any] = {
         "since": until - dt.timedelta(hours=HOURS - 1), "until": until,
-        "share": share, "few": few, "most": MOST_REFUSED, "rows": MOST_ROWS,
+        "share": share, "few": few, "most": MOST_REFUSED, "rows": MOST_ROWS, "tenant": tenant,
     }  # fmt: skip
+    narrowed = " AND tenant_id = %(tenant)s" if tenant else ""
     with connection.cursor() as cursor:
-        cursor.execute(REFUSED, asked)
+        cursor.execute(REFUSED.format(narrowed=narrowed), asked)
         return [key_id for (key_id,) in cursor.fetchall()]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from keys.codes import KIND, MEANING, Code
 from keys.figures import meaning_of
@@ -18,7 +19,7 @@ from portal.core.refusals import Refusal
 from portal.tenancy.models import Gateway
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
+from portal.tenancy.permission import within
 
 CSS: Final = {"": "ok", "limit": "warn"}
 """A chip's class by a code's kind; everything else was refused for good."""
@@ -68,9 +69,7 @@ class Decisions(Page):
     status = 200
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The list, with `format=csv` the file. A credential never stays in the address."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
+        """The list, with `format=csv` the file."""
         text = request.GET.get("q", "").strip().lower()
         if ID.fullmatch(text):
             return self.to("decision", text)
@@ -82,12 +81,10 @@ class Decisions(Page):
 
     def asked(self) -> Asked:
         """The address, read. Inside the scope."""
-        return Asked(self.request.GET, gateways=gateway_names())
+        return Asked(self.request.GET, gateways=gateway_names(), own=self.own_tenant)
 
     def context(self) -> dict[str, Any]:
         asked = self.asked().read()
-        if PASTED in self.request.GET:
-            asked.faults.insert(0, PASTED_WORDS)
         self.status = asked.status
         return {
             "list": asked, "rows": rows_of(asked.rows), "csv": asked.address(format="csv"),
@@ -98,7 +95,8 @@ class Decisions(Page):
     def csv(self) -> HttpResponse:
         """The newest 10 000 that the filters leave."""
         rows = self.asked().wanted().order_by("-at", "-id")[:COUNTED]
-        return csv_response("decisions", rows.iterator(chunk_size=2_000), COLUMNS)
+        columns = OWN_COLUMNS if self.within else COLUMNS
+        return csv_response("decisions", rows.iterator(chunk_size=2_000), columns)
 
 
 COLUMNS: Final[dict[str, Any]] = {
@@ -109,6 +107,8 @@ COLUMNS: Final[dict[str, Any]] = {
     )
 }  # fmt: skip
 """Of the file: what is stored, and nothing more."""
+OWN_COLUMNS: Final = {name: read for name, read in COLUMNS.items() if name != "tenant_id"}
+"""Of a tenant's own file."""
 
 
 class OneDecision(Page):
@@ -124,7 +124,8 @@ class OneDecision(Page):
         return self.show()
 
     def context(self) -> dict[str, Any]:
-        decision = found(self.id, self.request.GET.get("at", ""))
+        rows = within(self.actor, Decision.objects.all())
+        decision = found(rows, self.id, self.request.GET.get("at", ""))
         (row,) = rows_of([decision])
         code = Code.__members__.get(decision.code)
         return {
@@ -134,13 +135,13 @@ class OneDecision(Page):
         }  # fmt: skip
 
 
-def found(id: UUID, at: str) -> Decision:
-    """The decision; raises Refusal NOT_FOUND. `at` is its microsecond, if that is known.
+def found(rows: QuerySet[Decision], id: UUID, at: str) -> Decision:
+    """The decision among `rows`; raises Refusal NOT_FOUND. `at` is its microsecond, if known.
 
     The log is kept by time, so it is looked for around the moment that its id was made in.
     """
     for begin, end in _windows(id, at):
-        found = Decision.objects.filter(at__gte=begin, at__lte=end, id=str(id)).first()
+        found = rows.filter(at__gte=begin, at__lte=end, id=str(id)).first()
         if found is not None:
             return found
     raise Refusal("NOT_FOUND", "There is no such decision, or its day is no longer kept.")

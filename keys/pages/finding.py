@@ -14,7 +14,6 @@ from portal.core import configuration
 from portal.core.clock import now
 from portal.tenancy.models import Membership, Tenant
 from portal.tenancy.pages.lists import COUNTED, Column, Filter, Listing
-from portal.tenancy.pages.pasted import PASTED
 
 State = ApiKey.State
 CHOOSABLE: Final = 50
@@ -70,23 +69,18 @@ class Sought(Listing):
             self.descending = True  # the newest first
 
 
-def sought(query: QueryDict, within: str = "") -> Sought:
-    """Read the address. Inside the scope. On a tenant's own pages `within` is its slug."""
+def sought(query: QueryDict, own: Tenant | None = None) -> Sought:
+    """Read the address. Inside the scope. On a tenant's own pages there is no other to choose."""
     query = query.copy()
-    query.pop(PASTED, None)
-    slug = within or query.get("tenant", "").replace("\0", "")
-    some = Tenant.objects.order_by("slug").values("id")[: CHOOSABLE + 1]
-    tenants = list(Tenant.objects.filter(Q(id__in=some) | Q(slug=slug)).order_by("slug"))
-    typed = len(tenants) > CHOOSABLE
-    if typed:
-        tenants = [each for each in tenants if each.slug == slug]
-    tenant = next((each for each in tenants if each.slug == slug), None)
+    if own:
+        query.pop("tenant", None)
+    choice, tenant, typed = (None, own, False) if own else _tenants(query.get("tenant", ""))
     owners = _owners(tenant, query.get("owner", ""))
     listing = Sought(
         query,
         filters=[
-            *([] if within else [_tenants(tenants)]),
-            STATE, ENVIRONMENT, *([owners] if owners else []), USED, EXPIRY,
+            *([choice] if choice else []), STATE, ENVIRONMENT, *([owners] if owners else []),
+            USED, EXPIRY,
         ],
         columns=SORTS,
         searched="Name, id, owner, csk_live_7Kq2…",
@@ -97,10 +91,17 @@ def sought(query: QueryDict, within: str = "") -> Sought:
     return listing
 
 
-def _tenants(known: list[Tenant]) -> Filter:
-    return Filter(
-        "tenant", "Tenant", [("", "Any tenant"), *((each.slug, each.name) for each in known)]
-    )
+def _tenants(asked: str) -> tuple[Filter, Tenant | None, bool]:
+    """The tenants to choose from, the one that is asked for, and whether they are too many."""
+    slug = asked.replace("\0", "")
+    some = Tenant.objects.order_by("slug").values("id")[: CHOOSABLE + 1]
+    known = list(Tenant.objects.filter(Q(id__in=some) | Q(slug=slug)).order_by("slug"))
+    typed = len(known) > CHOOSABLE
+    if typed:
+        known = [each for each in known if each.slug == slug]
+    choices = [("", "Any tenant"), *((each.slug, each.name) for each in known)]
+    tenant = next((each for each in known if each.slug == slug), None)
+    return Filter("tenant", "Tenant", choices), tenant, typed
 
 
 def _owners(tenant: Tenant | None, asked: str) -> Filter | None:
@@ -108,7 +109,7 @@ def _owners(tenant: Tenant | None, asked: str) -> Filter | None:
     rows = Membership.objects.select_related("person").order_by("person__name", "id")
     found = list(rows.filter(tenant=tenant)[: CHOOSABLE + 1]) if tenant else []
     if len(found) > CHOOSABLE or not tenant:
-        found = list(rows.filter(id=asked[:64])) if asked else []
+        found = list(rows.filter(id=asked[:64].replace("\0", ""))) if asked else []
     if not (found or asked):
         return None
     return Filter("owner", "Owner", [("", "Any owner"), *((m.id, m.person.name) for m in found)])
@@ -117,6 +118,7 @@ def _owners(tenant: Tenant | None, asked: str) -> Filter | None:
 def chosen(listing: Sought) -> QuerySet[ApiKey]:
     """The keys that search and filters leave."""
     rows, picked = ApiKey.objects.all(), listing.chosen
+    tenant = listing.tenant.id if listing.tenant else ""
     if listing.tenant:
         rows = rows.filter(tenant=listing.tenant)
     if picked["environment"]:
@@ -125,7 +127,9 @@ def chosen(listing: Sought) -> QuerySet[ApiKey]:
         rows = rows.filter(owner_id=picked["owner"])
     if listing.q:
         rows = rows.filter(searched(listing.q))
-    for name, meaning in (("state", _state), ("used", _used), ("expiry", _expiry)):
+    if picked["state"]:
+        rows = rows.filter(_state(picked["state"], tenant))
+    for name, meaning in (("used", _used), ("expiry", _expiry)):
         if picked[name]:
             rows = rows.filter(meaning(picked[name]))
     return rows
@@ -148,10 +152,15 @@ def searched(text: str) -> Q:
     return found
 
 
-def _state(wanted: str) -> Q:
+def in_need(tenant_id: str) -> QuerySet[ApiKey]:
+    """A tenant's keys that need attention, as the list finds them. Inside its scope."""
+    return ApiKey.objects.filter(_state("attention", tenant_id), tenant_id=tenant_id)
+
+
+def _state(wanted: str, tenant: str) -> Q:
     active = Q(state=State.ACTIVE)
     if wanted == "attention":
-        refused = much_refused(share=standing.REFUSED, few=standing.FEW)
+        refused = much_refused(share=standing.REFUSED, few=standing.FEW, tenant=tenant)
         urgent = Q(expires_at__lt=now() + standing.SOON) | Q(id__in=refused)
         gone = Membership.objects.filter(Q(is_active=False) | Q(person__is_active=False))
         orphaned = Q(owner_id__in=gone.values("id"))
@@ -169,7 +178,8 @@ def _used(wanted: str) -> Q:
         return ~Q(Exists(uses))
     since = now() - standing.IDLE
     lately = Q(Exists(uses.filter(last_used_at__gte=since)))
-    return Q(state=State.ACTIVE, created_at__lt=since) & ~lately
+    # Those that were never used are found by `never`, as their chips say.
+    return Q(Exists(uses), state=State.ACTIVE, created_at__lt=since) & ~lately
 
 
 def _expiry(wanted: str) -> Q:

@@ -67,12 +67,12 @@ class NewKey(Page):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The choice of a tenant and an Api, then the form."""
         require(self.actor, self.changes)
-        place = self.place()
+        place = self.chosen()
         return self.show({"place": place}, status=404 if place.fault else 200)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """More rows, or the key and its secret."""
-        place = self.place()
+        place = self.chosen()
         if place.tenant is None or place.api is None:
             require(self.actor, self.changes)
             return self.show({"place": place}, status=400)
@@ -121,35 +121,44 @@ class NewKey(Page):
 
     def asked(self, place: Place, form: KeyForm | None) -> dict[str, Any]:
         """What the form's template shows."""
-        tenants = list(Tenant.objects.order_by("slug")[: CHOOSABLE + 1])
         return {
-            "tenants": tenants if len(tenants) <= CHOOSABLE else None,
-            "slug": self.request.GET.get("tenant", "")[:63],
+            **({} if self.within else self.tenants()),
             "form": form or (self.form(place) if place.api else None),
             "once": token(self.request),
         }
 
-    def form(self, place: Place, data: Any = None) -> KeyForm:
-        """The form of this place."""
-        return NewKeyForm(data, scopes=place.scopes, owners=place.owners, initial=INITIAL)
+    def tenants(self) -> dict[str, Any]:
+        """Those to choose from, unless they are too many, and what was typed."""
+        some = list(Tenant.objects.order_by("slug")[: CHOOSABLE + 1])
+        return {
+            "tenants": some if len(some) <= CHOOSABLE else None,
+            "slug": self.request.GET.get("tenant", "")[:63],
+        }
 
-    def place(self) -> Place:
-        """What the address chooses, looked up."""
-        slug, wanted = self.request.GET.get("tenant", ""), self.request.GET.get("api", "")
+    def form(self, place: Place, data: Any = None) -> KeyForm:
+        """The form of this place. Who makes a key of their own tenant's answers for it."""
+        initial = {**INITIAL, "owner": self.actor.membership_id or ""}
+        return NewKeyForm(data, scopes=place.scopes, owners=place.owners, initial=initial)
+
+    def chosen(self) -> Place:
+        """What the address chooses, looked up; on a tenant's own pages the Api alone."""
+        slug = "" if self.within else self.request.GET.get("tenant", "").replace("\0", " ")
         with self.scope():
-            if not slug:
-                return Place()
-            tenant = Tenant.objects.filter(slug=slug).first() if "\0" not in slug else None
-            if tenant is None:
-                return Place(fault="There is no such tenant.")
-            apis = list(usable_apis(tenant.id).order_by("slug"))
-            found = [api for api in apis if api.slug == wanted] if wanted else apis
-            api = found[0] if len(found) == 1 else None
-            fault = "The tenant may use no such API." if wanted and not found else ""
-            return Place(
-                tenant, api, apis, fault=fault,
-                scopes=_scopes(api) if api else [], owners=_owners(tenant) if api else [],
-            )  # fmt: skip
+            tenant = self.own_tenant or Tenant.objects.filter(slug=slug).first()
+            if tenant is not None:
+                return _place(tenant, self.request.GET.get("api", ""))
+            return Place(fault="There is no such tenant." if slug else "")
+
+
+def _place(tenant: Tenant, wanted: str) -> Place:
+    apis = list(usable_apis(tenant.id).order_by("slug"))
+    found = [api for api in apis if api.slug == wanted] if wanted else apis
+    api = found[0] if len(found) == 1 else None
+    fault = "The tenant may use no such API." if wanted and not found else ""
+    return Place(
+        tenant, api, apis, fault=fault,
+        scopes=_scopes(api) if api else [], owners=_owners(tenant) if api else [],
+    )  # fmt: skip
 
 
 def _scopes(api: Api) -> list[Scope]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 
 from audit.ledger.events import Event
@@ -12,10 +13,13 @@ from audit.ledger.models import Entry
 from audit.ledger.reading import entries, payload_of
 from audit.ledger.sentences import sentence
 from keys.access import tenant_of_key
-from keys.figures import PERIODS, Of, figures, period_of
+from keys.burning import Burn, burn, foreseen, granted_from, window_of
+from keys.figures import PERIODS, Period, figures_from, period_of
+from keys.heat import heat_from
+from keys.hours import Hour, hours_of
 from keys.models import ApiKey, Decision, Secret, SecretUse
 from keys.pages.asked import DAY
-from keys.pages.day import Day, days_of
+from keys.pages.day import Day, day_from
 from keys.pages.decisions import Row, rows_of
 from keys.pages.paste import snippets
 from keys.pages.standing import alive, standing
@@ -24,11 +28,12 @@ from keys.remaining import LimitLeft, remaining_of
 from portal.core import configuration
 from portal.core.charts import left
 from portal.core.clock import now
+from portal.core.heat import begin
 from portal.core.templatetags.countersign import apart
 from portal.tenancy.models import Scope
 from portal.tenancy.pages.lists import COUNTED
 from portal.tenancy.pages.page import Page
-from portal.tenancy.permission import found
+from portal.tenancy.permission import found, within
 
 State = ApiKey.State
 RECENT: Final = 10
@@ -43,14 +48,15 @@ class Left(NamedTuple):
     css: str
     words: str
     """When there is more again."""
+    burn: Burn | None
+    """Its window so far, if it is one that burns down."""
 
 
 class Proof(NamedTuple):
     """A secret, and what became of it."""
 
-    secret: Secret
+    secret: Any
     css: str
-    use: SecretUse | None
     newest: bool
 
 
@@ -97,21 +103,25 @@ class KeyPage(Page):
         return super().show(context, **options)
 
     def context(self) -> dict[str, Any]:
-        key = found(ApiKey.objects.select_related("tenant", "api", "owner__person"), self.key_id)
-        day = days_of([key])[key.id]
-        secrets = list(Secret.objects.filter(key=key).defer("digest", "pepper_id"))
-        uses = {use.kid: use for use in SecretUse.objects.filter(key_id=key.id)}
-        limits = lefts(key)
-        used = max((use.last_used_at for use in uses.values()), default=None)
+        rows = within(self.actor, ApiKey.objects.select_related("tenant", "api", "owner__person"))
+        key = found(rows, self.key_id)
+        asked = self.request.GET.get
+        period = period_of(asked("period", ""))
+        hours = hours_of(key.tenant_id, key.id, earliest(period))
+        day = day_from(hours)
+        secrets = secrets_of(key)
+        limits = lefts(key, hours)
+        used = max((secret.used for secret in secrets if secret.used), default=None)
         scarce = min((limit.percent for limit in limits or []), default=None)
         told = standing(key, secrets=secrets, used=used, day=day, left=scarce)
-        asked = self.request.GET.get
         return {
             "key": key, "standing": told, "used": used, "shown": shown_of(key, secrets),
             "rights": rights_of(key), "limits": limits, "day": day,
-            "figures": figures(period_of(asked("period", "")), Of(key.tenant_id, key=key.id)),
-            "tabs": self.tabs(), "proofs": proofs_of(secrets, uses),
-            "recent": recent(key, day, asked("show", "")), "history": history(key),
+            "figures": figures_from(period, period.since, (hour[:3] for hour in hours)),
+            "heat": heat_from(hours), "burn": scarcest(limits or []),
+            "tabs": self.tabs(), "proofs": proofs_of(secrets),
+            "recent": recent(key, day, asked("show", "")),
+            "history": history(key) if self.may("audit:read") else None,
             "snippets": snippets(key, configuration.BASE_URL().rstrip("/")),
             "age": apart(int((now() - key.created_at).total_seconds())),
             "may_write": self.may("keys:write"),
@@ -123,7 +133,8 @@ class KeyPage(Page):
         """The answer to the trial's question, if one was asked."""
         if self.trial is None or self.form is None:
             return []
-        return steps(key, self.trial, self.form.question(), may_write=self.may("keys:write"))
+        question, may_write = self.form.question(), self.may("keys:write")
+        return steps(key, self.trial, question, may_write=may_write, url=self.url)
 
     def log(self, key: ApiKey) -> str:
         """The log of the chart's decisions, to be followed by a code."""
@@ -175,15 +186,41 @@ def rights_of(key: ApiKey) -> list[Right]:
     ]
 
 
-def lefts(key: ApiKey) -> list[Left] | None:
+def earliest(period: Period) -> dt.datetime:
+    """From when on the key's hours are read: for the chart, the week and the month's limits."""
+    return min(period.since, begin(), window_of("month", now()).start)
+
+
+def secrets_of(key: ApiKey) -> list[Any]:
+    """All its secrets, each with its last use as `used` and `address`."""
+    use = SecretUse.objects.filter(kid=OuterRef("kid"))
+    told = {"used": use.values("last_used_at"), "address": use.values("last_address")}
+    rows = Secret.objects.filter(key=key).defer("digest", "pepper_id")
+    return list(rows.annotate(**{name: Subquery(value) for name, value in told.items()}))
+
+
+def lefts(key: ApiKey, hours: Sequence[Hour]) -> list[Left] | None:
     """What is left of each limit; None when nobody knows."""
     known = remaining_of([key])
     if known is None:
         return None
     return [
-        Left(limit, *left(limit.remaining, limit.full), _again(limit, key))
+        Left(limit, *left(limit.remaining, limit.full), _again(limit, key), _burn(limit, hours))
         for limit in known[key.id]
     ]
+
+
+def _burn(limit: LimitLeft, hours: Sequence[Hour]) -> Burn | None:
+    """The limit's present window. The course of one that other keys share is not this key's."""
+    if not foreseen(limit):
+        return None
+    return burn(limit, granted_from(hours, limit.unit) if limit.shared_by == "key" else None)
+
+
+def scarcest(limits: Iterable[Left]) -> Burn | None:
+    """Of the key's own limits that burn down, the one of which least is left."""
+    own = [each for each in limits if each.burn and each.limit.shared_by == "key"]
+    return min(own, key=lambda each: each.percent).burn if own else None
 
 
 def _again(limit: LimitLeft, key: ApiKey) -> str:
@@ -194,12 +231,12 @@ def _again(limit: LimitLeft, key: ApiKey) -> str:
     return f"resets in {apart(limit.resets_in)}{shared}"
 
 
-def proofs_of(secrets: Sequence[Secret], uses: dict[str, SecretUse]) -> list[Proof]:
+def proofs_of(secrets: Sequence[Any]) -> list[Proof]:
     """The secrets, the newest first; those that work are `now`."""
     working = {secret.kid for secret in alive(secrets)}
     ordered = sorted(secrets, key=lambda s: (s.issued_at, s.kid), reverse=True)
     return [
-        Proof(secret, "now" if secret.kid in working else "off", uses.get(secret.kid), not place)
+        Proof(secret, "now" if secret.kid in working else "off", not place)
         for place, secret in enumerate(ordered)
     ]
 

@@ -7,6 +7,7 @@ from django import forms
 
 from keys.definitions import MOST_LIMITS
 from keys.models import Limit
+from portal.core.templatetags.countersign import a
 from portal.tenancy.pages.forms import Form
 
 SHOWN: Final = 3
@@ -30,12 +31,12 @@ class LimitRow(Form):
     amount = forms.CharField(required=False, widget=_input("Amount", 11, inputmode="numeric"))
     unit = forms.CharField(required=False, widget=_input("Unit", 9))
     window = forms.CharField(
-        required=False, widget=_select("Window", [(w, f"a {w}") for w in Limit.Window.values])
+        required=False, widget=_select("Window", [(w, a(w)) for w in Limit.Window.values])
     )
     algorithm = forms.CharField(
         label="Counting",
         required=False,
-        widget=_select("Counting", [(a, a) for a in Limit.Algorithm.values]),
+        widget=_select("Counting", [(each, each) for each in Limit.Algorithm.values]),
     )
     burst = forms.CharField(required=False, widget=_input("Burst", 8, inputmode="numeric"))
     shared_by = forms.CharField(

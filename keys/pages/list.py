@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.models import ApiKey, Secret, SecretUse
 from keys.pages.day import Day, days_of
@@ -20,7 +20,6 @@ from portal.core.charts import left
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 
 State = ApiKey.State
 WINDOWS: Final = {
@@ -65,14 +64,13 @@ class Keys(Page):
     template = "keys/list.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The page, or with `format=csv` the file. A credential never stays in the address."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
+        """The page, or with `format=csv` the file."""
         if request.GET.get("format") == "csv":
             with self.scope():
-                listing = sought(request.GET, self.within)
+                listing = sought(request.GET, self.own_tenant)
                 if not listing.faults:  # the page says what is wrong, a file would not
-                    return csv_response("keys", exported(listing), COLUMNS)
+                    columns = OWN_COLUMNS if self.within else COLUMNS
+                    return csv_response("keys", exported(listing), columns)
         return self.show()
 
     def show(self, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -85,9 +83,7 @@ class Keys(Page):
     faulty = False
 
     def context(self) -> dict[str, Any]:
-        listing = sought(self.request.GET, self.within)
-        if PASTED in self.request.GET:
-            listing.faults.insert(0, PASTED_WORDS)
+        listing = sought(self.request.GET, self.own_tenant)
         self.faulty = bool(listing.faults)
         # Which, then what of them: the sort never carries whole rows.
         ids = chosen(listing).values_list("id", flat=True)
@@ -193,6 +189,8 @@ COLUMNS: Final[dict[str, Any]] = {
     "public_id": lambda key: key.kid,
 }
 """Of the file; nothing of a secret but the public id."""
+OWN_COLUMNS: Final = {name: read for name, read in COLUMNS.items() if name != "tenant"}
+"""Of a tenant's own file."""
 
 
 def exported(listing: Sought) -> Iterable[ApiKey]:

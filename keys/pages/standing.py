@@ -74,7 +74,7 @@ def standing(
 def _withheld(key: ApiKey) -> Standing | None:
     """What refuses an active key without being of it."""
     if key.tenant.status != "active":
-        todo = "Refused with TENANT_SUSPENDED. Resume the tenant."
+        todo = "Refused with TENANT_SUSPENDED until the tenant is resumed."
         return Standing("Tenant suspended", "", todo)
     if not (key.owner.is_active and key.owner.person.is_active):
         todo = "Refused with OWNER_DISABLED. Give the key another owner."

@@ -1,11 +1,11 @@
 """Why would this be refused? The form that asks it, and the answer as steps in order."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from django import forms
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from keys.codes import KIND, Code
 from keys.models import ApiKey
@@ -130,26 +130,29 @@ MEND: Final[Mapping[Code, tuple[str, str]]] = {
 READING: Final = ("tenant", "api")
 
 
-def steps(key: ApiKey, trial: Trial, question: Mapping[str, Any], *, may_write: bool) -> list[Step]:
-    """The answer, part by part."""
+def steps(
+    key: ApiKey, trial: Trial, question: Mapping[str, Any], *,
+    may_write: bool, url: Callable[..., str],
+) -> list[Step]:  # fmt: skip
+    """The answer, part by part. `url` is what the page's own is."""
     found = []
     for name, codes in PARTS:
         failed = [(code, words) for code, words in trial.failures if code in codes]
         if failed:
-            found += [_refused(key, code, words, may_write) for code, words in failed]
+            found += [_refused(key, code, words, may_write, url) for code, words in failed]
         else:
             found.append(GOOD[name](key, trial, question))
     return found
 
 
-def _refused(key: ApiKey, code: Code, words: str, may_write: bool) -> Step:
+def _refused(key: ApiKey, code: Code, words: str, may_write: bool, url: Callable[..., str]) -> Step:
     todo, name = MEND.get(code, ("", ""))
     if not name or (name not in READING and not may_write):
         return Step("no", words, code.name)
-    of = {"tenant": [key.tenant_id], "api": [key.api_id], "key-new": []}.get(name, [key.id])
+    of = {"tenant": [key.tenant.slug], "api": [key.api_id], "key-new": []}.get(name, [key.id])
     try:
-        return Step("no", words, code.name, todo, reverse(f"admin:{name}", args=of))
-    except NoReverseMatch:
+        return Step("no", words, code.name, todo, url(name, *of))
+    except NoReverseMatch:  # a tenant's own pages have none of the platform's
         return Step("no", words, code.name)
 
 

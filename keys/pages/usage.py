@@ -6,16 +6,16 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from django.db.models import Case, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.figures import PERIODS, Figures, Most, Of, Used, figures, most_used, period_of
+from keys.heat import heat_of
 from keys.models import ApiKey
 from portal.core import configuration
 from portal.tenancy.models import Api, Tenant
-from portal.tenancy.pages.list_page import CHOOSABLE, tenant_filter
+from portal.tenancy.pages.list_page import CHOOSABLE, tenant_choice
 from portal.tenancy.pages.lists import Chip, Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 from portal.tenancy.permission import ID
 
 
@@ -28,20 +28,22 @@ class Line(NamedTuple):
 
 @dataclass
 class Sought(Listing):
-    """What the address asks the figures of. Inside the platform's scope."""
+    """What the address asks the figures of. Inside a scope that sees them."""
 
+    own: Tenant | None = None
+    """On a tenant's own pages that tenant: there is no other to choose."""
     tenant: Tenant | None = None
     api: Api | None = None
     key: ApiKey | None = None
     apis: list[Api] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        tenants, self.tenant = tenant_filter(self.query.get("tenant", ""))
+        tenants, self.tenant = tenant_choice(self.query, self.own)
         # The one that is asked for is among them, however many there are.
         asked = Case(When(id=self.query.get("api", "").replace("\0", ""), then=0), default=1)
         self.apis = list(Api.objects.order_by(asked, "name", "id")[:CHOOSABLE])
         choices = [("", "Any API"), *((api.id, api.name) for api in self.apis)]
-        self.filters = [tenants, Filter("api", "API", choices)]
+        self.filters = [*tenants, Filter("api", "API", choices)]
         super().__post_init__()
         self.api = next((api for api in self.apis if api.id == self.chosen["api"]), None)
         self.key = self._key(self.query.get("key", "").strip())
@@ -50,6 +52,8 @@ class Sought(Listing):
         if not id:
             return None
         keys = ApiKey.objects.select_related("tenant", "api")
+        if self.own:
+            keys = keys.filter(tenant=self.own)
         found = keys.filter(id=id).first() if ID.fullmatch(id) else None
         if found is None:
             self.faults.append("There is no such key. It was left out.")
@@ -57,7 +61,7 @@ class Sought(Listing):
             self.api and found.api_id != self.api.id
         ):
             self.faults.append("The key is of another tenant or API. These are the key's figures.")
-            self.tenant = self.api = None
+            self.tenant, self.api = self.own, None
         return found
 
     @property
@@ -83,8 +87,6 @@ class Usage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or with `format=csv` its table as a file."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv" and not self.seen(lambda: self.told()[0].faults):
             return self.seen(self.csv)
         response = self.show()
@@ -93,7 +95,8 @@ class Usage(Page):
 
     def told(self) -> tuple[Sought, Figures]:
         """The address read, and the figures that it asks for. Inside the scope."""
-        sought, asked = Sought(self.request.GET), self.request.GET.get("period", "")
+        sought = Sought(self.request.GET, own=self.own_tenant)
+        asked = self.request.GET.get("period", "")
         period = period_of(asked)
         if asked not in ("", period.name):
             sought.faults.append("There is no such time. These are the last 24 hours.")
@@ -101,12 +104,11 @@ class Usage(Page):
 
     def context(self) -> dict[str, Any]:
         sought, told = self.told()
-        if PASTED in self.request.GET:
-            sought.faults.insert(0, PASTED_WORDS)
         self.status = sought.status
         most = None if sought.key else most_used(told.period, sought.of, told.decisions)
         return {
             "list": sought, "figures": told, "most": most,
+            "heat": heat_of(sought.of),
             "top": lines_of(most) if most else {}, "csv": sought.address(format="csv"),
             "tabs": [(p, sought.address(period=p.name)) for p in PERIODS],
             "log": self.log(sought, told.period.name),
@@ -119,7 +121,9 @@ class Usage(Page):
             return ""
         told = {
             "period": "" if period == "24h" else period,
-            "tenant": sought.tenant.slug if sought.tenant and not sought.key else "",
+            "tenant": sought.tenant.slug
+            if sought.tenant and not (sought.key or self.within)
+            else "",
             "key": sought.key.id if sought.key else "",
         }
         return f"{self.url('decisions')}?{urlencode({n: v for n, v in told.items() if v})}&code="

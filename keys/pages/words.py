@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from portal.core.templatetags.countersign import exact
+from portal.core.templatetags.countersign import a, exact
 
 LABELS: Final = {
     "name": "Name", "owner": "Owner", "environment": "Environment", "state": "State",
@@ -25,7 +25,7 @@ def limit_words(limit: Mapping[str, Any]) -> str:
     burst = limit.get("burst")
     bucket = f", burst {burst:,}" if burst not in (None, limit["amount"]) else ""
     return (
-        f"{limit['name']}: {limit['amount']:,} {limit['unit']} a {limit['window']},"
+        f"{limit['name']}: {limit['amount']:,} {limit['unit']} {a(limit['window'])},"
         f" {limit['algorithm']}{bucket}, {shared}"
     )
 

@@ -8,7 +8,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -24,7 +24,7 @@ TOLD = """
 WITH held AS MATERIALIZED (
     SELECT tenant_id, code, greatest(-1, floor(
         extract(epoch FROM hour - %(since)s) / %(step)s))::int AS slot, sum(decisions) AS n
-    FROM keys_tenantusage WHERE hour >= %(before)s AND hour < %(until)s GROUP BY 1, 2, 3
+    FROM keys_tenantusage WHERE hour >= %(before)s AND hour < %(until)s{narrowed} GROUP BY 1, 2, 3
 )
 SELECT '', slot, code, sum(n)::bigint FROM held GROUP BY 2, 3
 UNION ALL SELECT tenant_id, 0, CASE code WHEN 'OK' THEN code ELSE '' END, sum(n)::bigint
@@ -171,14 +171,16 @@ def floored(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
     return moment - (moment - start) % step
 
 
-def figures(period: Period) -> Figures:
-    """The period's figures, the present bar included. Inside the platform's scope."""
+def figures(period: Period, tenant: str = "") -> Figures:
+    """The period's figures, the present bar included: one tenant's, or all. Inside their scope."""
     until = now()
     since = floored(until, period.step) - (period.bars - 1) * period.step
     before = since - period.bars * period.step
     with connection.cursor() as cursor:
-        cursor.execute(TOLD, {"since": since, "before": before, "until": until,
-                              "step": period.step.total_seconds()})  # fmt: skip
+        narrowed = " AND tenant_id = %(tenant)s" if tenant else ""
+        asked: dict[str, Any] = {"since": since, "before": before, "until": until, "tenant": tenant,
+                 "step": period.step.total_seconds()}  # fmt: skip
+        cursor.execute(TOLD.format(narrowed=narrowed), asked)
         rows = cursor.fetchall()
     whole = [(slot, code, n) for tenant, slot, code, n in rows if not tenant]
     return Figures(

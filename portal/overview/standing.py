@@ -35,8 +35,8 @@ REFUSED = """
 WITH denied AS (
     SELECT tenant_id, key_id, sum(decisions)::bigint AS n,
         (array_agg(code ORDER BY decisions DESC))[1] AS code
-    FROM keys_hourlyusage WHERE code <> 'OK' AND hour >= now() - interval '24 hours'
-    GROUP BY 1, 2 HAVING sum(decisions) >= %s ORDER BY 3 DESC LIMIT 100
+    FROM keys_hourlyusage WHERE code <> 'OK' AND hour >= now() - interval '24 hours'{narrowed}
+    GROUP BY 1, 2 HAVING sum(decisions) >= %(least)s ORDER BY 3 DESC LIMIT 100
 )
 SELECT k.id, k.name, d.tenant_id, d.code, d.n, coalesce(a.n, 0)::bigint
 FROM denied d JOIN keys_apikey k ON k.id = d.key_id AND k.state = 'active'
@@ -160,10 +160,12 @@ def total(rows: Sequence[TenantLine]) -> TenantLine:
     return whole
 
 
-def refused() -> list[Refused]:
-    """Active keys that are mostly refused, the most first; at most 100."""
+def refused(tenant: str = "") -> list[Refused]:
+    """Active keys that are mostly refused, the most first; at most 100. One tenant's, or all."""
+    narrowed = " AND tenant_id = %(tenant)s" if tenant else ""
     with connection.cursor() as cursor:
-        cursor.execute(REFUSED, [LEAST_REFUSED])
+        asked: dict[str, Any] = {"least": LEAST_REFUSED, "tenant": tenant}
+        cursor.execute(REFUSED.format(narrowed=narrowed), asked)
         return [Refused(*row) for row in cursor.fetchall()]
 
 

@@ -28,6 +28,11 @@ def found(rows: QuerySet[M], id: Any) -> M:
     return row
 
 
+def within(actor: Actor, rows: QuerySet[M]) -> QuerySet[M]:
+    """Those of `rows` that are the actor's tenant's; all of them for who has no tenant."""
+    return rows if actor.tenant_id is None else rows.filter(tenant_id=actor.tenant_id)
+
+
 def require(actor: Actor, action: str) -> None:
     """Refuse unless the role × action matrix allows `action`."""
     if not actor.may(action):

@@ -117,3 +117,16 @@ def story() -> Iterator[Story]:
 def attacked() -> Iterator[Story]:
     """A portal whose every text an attacker wrote."""
     yield from told_by("attack")
+
+
+@pytest.fixture
+def first() -> Iterator[tuple[Portal, str]]:
+    """A portal on which nobody has done anything, and the link that its operator was given."""
+    with own_database("first") as environment:
+        portal = Portal(**environment)
+        made = subprocess.run(
+            [sys.executable, "manage.py", "setup_link"], cwd=ROOT, check=True, text=True,
+            capture_output=True, env={**os.environ, **environment, "BASE_URL": portal.base},
+        )  # fmt: skip
+        yield portal, next(line for line in made.stdout.splitlines() if line.startswith("http"))
+        portal.stop()

@@ -1,4 +1,4 @@
-"""Walks the admin as a person clicks: every kind of page, reached from the overview by links."""
+"""Walks the pages as a person clicks: every kind of them, reached from the overview by links."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from django.urls import Resolver404, resolve
 from playwright.sync_api import Error
 
-from portal.admin_site import PAGES
+from portal import admin_site, tenant_site
 from tests.browser.watch import Tab
 
 NOT_BY_LINK = {
@@ -19,6 +19,7 @@ NOT_BY_LINK = {
     "logout": "a button",
     "overview-csv": "a file",
     "password_change": "what Django calls security-password",
+    "person-sso": "there only with a provider of the platform's: tests/browser/test_sso.py",
     "security-sessions": "a button",
 }
 """Pages that no link leads to, each with its reason."""
@@ -27,13 +28,14 @@ STOCK = ("_changelist", "_change")
 """How Django's own pages are called: many of two kinds, of which three each are looked at."""
 
 
-def names() -> set[str]:
-    """Every page of ours, by its URL name."""
-    return {str(page.name) for page in PAGES}
+def names(root: str = "/admin/") -> set[str]:
+    """Every page of ours below `root`, by its URL name."""
+    site = admin_site if root == "/admin/" else tenant_site
+    return {str(page.name) for page in site.PAGES}
 
 
 def name_of(path: str) -> str | None:
-    """The URL name of an address of the admin; None for what is not a page there.
+    """The URL name of an address of the admin or a tenant; None for what is not a page there.
 
     All of Django's own go by the name of their kind.
     """
@@ -41,19 +43,23 @@ def name_of(path: str) -> str | None:
         match = resolve(urlsplit(path).path)
     except Resolver404:
         return None
-    if match.namespace != "admin" or match.url_name is None:
+    if match.namespace not in ("admin", "tenant") or match.url_name is None:
         return None
     name = match.url_name
     return next((kind for kind in STOCK if name.endswith(kind)), name)
 
 
-def crawl(tab: Tab, *, each: int = 2, also: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+def crawl(
+    tab: Tab, *, each: int = 2, also: Sequence[str] = (), root: str = "/admin/"
+) -> Iterator[tuple[str, int]]:
     """Visit up to `each` addresses of every URL name; yields (path, status), open in `tab`.
+
+    Only what is below `root` is walked: the admin, or one tenant's pages.
 
     `also` are addresses that links lead to only from what is in some other state.
     """
-    waiting, last, visited = deque(["/admin/"]), deque(also), Counter[str]()
-    seen = {"/admin/", *also}
+    waiting, last, visited = deque([root]), deque(also), Counter[str]()
+    seen = {root, *also}
     while waiting or last:
         path = waiting.popleft() if waiting else last.popleft()
         name = name_of(path)
@@ -75,7 +81,7 @@ def crawl(tab: Tab, *, each: int = 2, also: Sequence[str] = ()) -> Iterator[tupl
         )
         for link in links:
             address = urlsplit(urljoin(path, link))
-            if address.netloc or not address.path.startswith("/admin/"):
+            if address.netloc or not address.path.startswith(root):
                 continue
             if "format=" in address.query:
                 continue  # a file to keep

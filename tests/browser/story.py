@@ -47,17 +47,35 @@ DENIED = [
     "MODEL_NOT_ALLOWED",
 ]  # fmt: skip
 NOW = dt.datetime.now(dt.UTC)
+TOKENS = 9
+"""Of one request."""
 draw = random.Random(7)
 
 
-def limits(place: int) -> list[dict[str, Any]]:
-    """A burst limit and a daily one."""
+ROOM = (1.1, 0.8, 2, 1.4)
+"""Of what a day takes, how much the key's quota is."""
+
+
+def weight(keys: int, place: int) -> float:
+    """Requests of an even hour of the key in this place."""
+    return keys * 40_000 / (place + 1)
+
+
+def round_(number: float) -> int:
+    """To two digits, as people choose an amount."""
+    return int(float(f"{number:.1e}"))
+
+
+def limits(keys: int, place: int) -> list[dict[str, Any]]:
+    """A burst limit, a daily one, and one of the month that all keys share."""
+    day = round_(weight(keys, place) * 24 * 1.2 * ROOM[place % 4])
+    month = round_(sum(weight(keys, n) for n in range(keys)) * 24 * 30 * 1.2 * TOKENS)
     return [
-        {"name": "burst", "unit": "requests", "amount": 100, "window": "second",
+        {"name": "burst", "unit": "requests", "amount": 1_000, "window": "second",
          "algorithm": "smooth", "shared_by": "key"},
-        {"name": "day", "unit": "requests", "amount": 200_000 + 100_000 * place, "window": "day",
+        {"name": "day", "unit": "requests", "amount": day, "window": "day",
          "algorithm": "calendar", "shared_by": "key"},
-        {"name": "month", "unit": "tokens", "amount": 300_000_000, "window": "month",
+        {"name": "month", "unit": "tokens", "amount": month, "window": "month",
          "algorithm": "calendar", "shared_by": "tenant"},
     ]  # fmt: skip
 
@@ -121,7 +139,7 @@ def people_and_keys() -> dict[str, Any]:
                 definition=parse_new_key({
                     "name": key, "environment": "test" if place == 6 else "live",
                     "scopes": ["chat:write", "models:read", "embeddings:write"][: 1 + place % 3],
-                    "limits": limits(place),
+                    "limits": limits(len(KEYS[slug]), place),
                     "allowed_cidrs": ["203.0.113.0/24", "2001:db8:41::/48"] if place == 0 else [],
                     "allowed_models": ["gpt-4o", "llama-3.3"] if place == 0 else [],
                     "metadata": {"team": "payments"} if place == 0 else {},
@@ -132,9 +150,19 @@ def people_and_keys() -> dict[str, Any]:
             if key in ("legacy-crm", "billing-export"):
                 reason = "Nobody answers for it."
                 suspend_key(actor=admin, key_id=issued.id, reason=reason)
+        told["own_sessions" if slug == "acme" else "other_sessions"] = [
+            session_of(person) for person, _, _ in members
+        ]
     own_passkeys(sol)
     told["session"] = session_of(sol)
     told["also"] = others(admin, told)
+    told["own_also"] = [
+        f"/t/acme/keys/{told['keys'][name]}/{verb}/"
+        for name, verb in (
+            ("legacy-crm", "resume"), ("batch-embed", "edit"),
+            ("batch-embed", "suspend"), ("batch-embed", "revoke"),
+        )
+    ] + ["/t/acme/sso/on/"]  # fmt: skip
     return told
 
 
@@ -159,6 +187,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
     from portal.tenancy.people import create_person, disable_person
     from portal.tenancy.signing_in.inviting import invite_person
     from portal.tenancy.tenants import create_tenant, suspend_tenant
+    from tests.browser.providers import set_up_providers
 
     reason = "They closed their account."
     quiet = create_tenant(actor=admin, slug="contoso", name="Contoso")
@@ -190,6 +219,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
         f"/admin/tenants/acme/members/{left.id}/enable/",
         f"/admin/tenants/acme/tokens/{token.id}/revoke/",
         f"/admin/people/{gone.id}/enable/",
+        *set_up_providers(admin, told),
     ]
 
 
@@ -206,17 +236,18 @@ def usage(told: dict[str, Any]) -> None:
                 (kid,) = db.execute(
                     "SELECT kid FROM keys_secret WHERE key_id = %s", [key]
                 ).fetchone() or ("",)
-                weight = len(names) * 40_000 / (place + 1)
+                even = weight(len(names), place)
                 rows, single = [], []
                 for back in range(24 * 30):
                     at = hour - dt.timedelta(hours=back)
                     wave = 1.2 + math.sin((at.hour - 9) / 24 * 2 * math.pi)
-                    count = int(weight * wave * draw.uniform(0.9, 1.1))
-                    rows.append((tenant, key, at, "OK", count))
+                    count = int(even * wave * draw.uniform(0.9, 1.1))
+                    granted = json.dumps({"requests": count, "tokens": TOKENS * count})
+                    rows.append((tenant, key, at, "OK", count, granted))
                     for code in DENIED:
                         share = draw.choice([0, 0.001, 0.004, 0.02 if place == 0 else 0.002])
                         if share:
-                            rows.append((tenant, key, at, code, int(count * share) + 1))
+                            rows.append((tenant, key, at, code, int(count * share) + 1, "{}"))
                 for _ in range(60):
                     at = NOW - dt.timedelta(seconds=draw.randint(1, 7000))
                     code = draw.choice(["OK", "OK", *DENIED])
@@ -227,7 +258,7 @@ def usage(told: dict[str, Any]) -> None:
                     ))  # fmt: skip
                 with db.cursor() as cursor:
                     cursor.executemany(
-                        "INSERT INTO keys_hourlyusage VALUES (%s, %s, %s, %s, %s, '{}')", rows
+                        "INSERT INTO keys_hourlyusage VALUES (%s, %s, %s, %s, %s, %s)", rows
                     )
                     cursor.executemany(
                         "INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id,"
@@ -242,6 +273,30 @@ def usage(told: dict[str, Any]) -> None:
                 )
 
 
+def quotas() -> None:
+    """What of calendar limits is used, as the drain kept it: the first era begins with it."""
+    from keys.asking import row_of
+    from keys.burning import window_of
+    from keys.decision.snapshots import counter
+    from keys.hours import granted_of
+    from keys.models import Limit
+    from portal.tenancy.scope import platform_scope
+
+    with platform_scope("the story"):
+        held = [
+            (limit, granted_of(limit.tenant_id, limit.id, limit.unit, window.start), window)
+            for limit in Limit.objects.filter(algorithm="calendar")
+            for window in [window_of(limit.window, NOW)]
+        ]
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as db:
+        for limit, granted, window in held:
+            row, used = row_of(limit), min(limit.amount, sum(granted.values()))
+            db.execute(
+                "INSERT INTO keys_quotawindow VALUES (%s, %s, %s, %s, %s)",
+                [limit.tenant_id, counter(row.of, row), window.start, window.end, used],
+            )
+
+
 def main() -> None:
     """Tell the story."""
     import django
@@ -250,6 +305,7 @@ def main() -> None:
     django.setup()
     told = people_and_keys()
     usage(told)
+    quotas()
     print(json.dumps(told))
 
 

@@ -1,34 +1,14 @@
 """From nothing to the first decision, in a browser, as a stranger would go."""
 
 import base64
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 
-import pytest
 from django_otp.oath import totp
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.databases import own_database
 from tests.browser.server import Portal
-from tests.plugin import ROOT
 
 PASSWORD = "a sentence nobody has leaked yet"
-
-
-@pytest.fixture
-def first() -> Iterator[tuple[Portal, str]]:
-    """A portal on which nobody has done anything, and the link that its operator was given."""
-    with own_database("first") as environment:
-        portal = Portal(**environment)
-        made = subprocess.run(
-            [sys.executable, "manage.py", "setup_link"], cwd=ROOT, check=True, text=True,
-            capture_output=True, env={**os.environ, **environment, "BASE_URL": portal.base},
-        )  # fmt: skip
-        yield portal, next(line for line in made.stdout.splitlines() if line.startswith("http"))
-        portal.stop()
 
 
 def seed_on(page: Page) -> bytes:

@@ -6,6 +6,7 @@ from tests.browser.conftest import Open, Story
 from tests.browser.crawl import NOT_BY_LINK, crawl, name_of, names
 from tests.plugin import ROOT
 
+OWN = "/t/acme/"
 SHOTS = ROOT / "docs" / "screenshots"
 
 
@@ -23,6 +24,29 @@ def test_no_page_has_a_serious_finding(browse: Open, story: Story, dark: bool) -
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_of_a_tenants_has_a_serious_finding(browse: Open, story: Story, dark: bool) -> None:
+    owner = story.told["own_sessions"][0]
+    tab = browse(base=story.portal.base, session=owner, dark=dark)
+    seen = set()
+    for path, status in crawl(tab, each=1, also=story.told["own_also"], root=OWN):
+        seen.add(name_of(path))
+        assert status == 200, path
+        assert tab.axe() == [], path
+    missing = names(OWN) - seen - set(NOT_BY_LINK)
+    assert not missing, f"no link leads to {missing}"
+
+
+@pytest.mark.timeout(400)
+def test_every_page_of_a_tenants_fits_a_phone(browse: Open, story: Story) -> None:
+    for session in story.told["own_sessions"][:2]:  # its owner, and a developer
+        tab = browse(base=story.portal.base, session=session, phone=True)
+        for path, status in crawl(tab, each=1, root=OWN):
+            assert status == 200, path
+            assert tab.overflow() == [], path
+
+
+@pytest.mark.timeout(400)
 def test_every_page_fits_a_phone(browse: Open, story: Story) -> None:
     tab = browse(base=story.portal.base, session=story.told["session"], phone=True)
     for path, _ in crawl(tab, each=1):
@@ -35,7 +59,12 @@ def test_the_pictures_of_the_readme_are_of_today(browse: Open, story: Story) -> 
     dark = browse(base=story.portal.base, session=story.told["session"], dark=True)
     phone = browse(base=story.portal.base, session=story.told["session"], phone=True)
     key = story.told["keys"]["checkout-assistant"]
+    owner = story.told["own_sessions"][0]
+    own = browse(base=story.portal.base, session=owner)
+    own_phone = browse(base=story.portal.base, session=owner, phone=True)
     for name, tab, path in (
+        ("tenant", own, OWN),
+        ("tenant-phone", own_phone, OWN),
         ("overview", wide, "/admin/"),
         ("overview-dark", dark, "/admin/"),
         ("keys", wide, "/admin/keys/?tenant=acme"),

@@ -237,7 +237,8 @@ def test_djangos_own_check_for_deployment_is_clean() -> None:
     ended = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "DEBUG"], cwd=ROOT,
         env={
-            **os.environ, "SECURE": "1", "DJANGO_SETTINGS_MODULE": "portal.settings",
+            **{n: v for n, v in os.environ.items() if n != "DJANGO_ALLOW_ASYNC_UNSAFE"},
+            "SECURE": "1", "DJANGO_SETTINGS_MODULE": "portal.settings",
             "SECRET_KEY": "mX9aB4cD7Kq2zL5nR8tV1wY3sF6gH0jP-mX9aB4cD7Kq2zL5nR8tV1wY3sF6gH0jP",
         },
         capture_output=True, text=True, check=False,

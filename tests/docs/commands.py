@@ -35,7 +35,7 @@ ELSEWHERE: Final = {
     "make test": "it is this gate",
     "make run": "tests/embedded starts its supervisor; the acceptance of a release runs it whole",
     "apt-get install": "the gate's own first step does it (Makefile, system-packages)",
-    "make bench": "a measurement of minutes; its parts are tested in tests/bench",
+    "make bench": "a measurement of minutes; what it prints is tested in tests/bench",
     "make fuzz": "the gate's fuzz tests with more examples",
     "make faults": "the gate's fault tests, repeated",
 }

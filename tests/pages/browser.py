@@ -11,9 +11,10 @@ from django.test import Client
 from portal.core.ids import base62
 from portal.tenancy.models import Person
 from portal.tenancy.people import create_person
+from portal.tenancy.scope import platform_scope
 from portal.tenancy.sessions import SessionStore
 from portal.tenancy.signing_in.middleware import FACTORS
-from tests.cast import OPERATOR
+from tests.cast import OPERATOR, Cast
 
 BACKEND = "portal.tenancy.signing_in.backend.People"
 
@@ -22,6 +23,12 @@ def staff(name: str, role: str) -> Person:
     """Someone with a platform role."""
     email = f"{name.split()[0]}-{base62(8)}@example.com".lower()
     return create_person(actor=OPERATOR, email=email, name=name, platform_role=role)
+
+
+def member(cast: Cast, role: str) -> "Browser":
+    """The browser of who has this role in a tenant's cast."""
+    with platform_scope("a test signs someone in"):
+        return Browser(Person.objects.get(id=cast.memberships[role].person_id))
 
 
 def session_of(person: Person, factors: tuple[str, ...] = ("pwd", "otp")) -> str:

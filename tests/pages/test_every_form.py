@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from keys.models import Limit
 from keys.suspension import suspend_key
 from portal.admin_site import PAGES
 from portal.tenancy.apis import create_api
@@ -16,6 +17,7 @@ from portal.tenancy.people import disable_person
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.tenants import suspend_tenant
 from tests.cast import OPERATOR, ROUTES, SCOPES, Cast
+from tests.pages import sso_forms
 from tests.pages.app import someone
 from tests.pages.browser import Browser, Page, staff
 
@@ -27,13 +29,14 @@ TABLES = (
     "keys_apikey", "keys_secret", "keys_limit", "keys_keylimit", "tenancy_tenant", "tenancy_person",
     "tenancy_membership", "tenancy_api", "tenancy_scope", "tenancy_route", "tenancy_apigrant",
     "tenancy_gateway", "tenancy_gatewaytenant", "tenancy_managementtoken", "tenancy_totp",
-    "tenancy_recoverycode", "tenancy_passkey", "tenancy_invitation", "core_mail",
+    "tenancy_recoverycode", "tenancy_passkey", "tenancy_invitation", "tenancy_tenantinvitation",
+    "core_mail", *sso_forms.TABLES,
 )  # fmt: skip
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
-    "tokens", "decisions", "decision", "usage", "security", "login-code", "login-recovery",
-    "login-code-passkey",
+    "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
+    "login-code", "login-recovery", "login-code-passkey", "sso", "members",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {
@@ -52,6 +55,7 @@ ELSEWHERE = {
     "person-invite": "it has no field but the one that makes it good once",
     "ledger-export": "tests/pages/test_ledger.py",
     "password_change": "the same page as security-password",
+    **sso_forms.ELSEWHERE,
 }
 
 
@@ -64,6 +68,17 @@ def digest(database: Db) -> dict[str, Any]:
     return {table: database.execute(GOVERNED.format(table)).fetchone() for table in TABLES}
 
 
+def shared_limit(cast: Cast) -> str:
+    """The id of a smooth limit that a key of theirs shares."""
+    bucket = {
+        "name": "bucket", "unit": "requests", "amount": 60, "window": "minute", "burst": 90,
+        "algorithm": "smooth", "shared_by": "tenant",
+    }  # fmt: skip
+    cast.issue(name="sharing", limits=[bucket])
+    with platform_scope("a test looks a limit up"):
+        return Limit.objects.get(tenant=cast.tenant, key=None).id
+
+
 @pytest.fixture
 def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     """The address of every form, by its page's name."""
@@ -73,6 +88,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         limits=[{"name": "day", "unit": "requests", "amount": 9, "window": "day",
                  "algorithm": "calendar", "shared_by": "key"}],
     ).key  # fmt: skip
+    pool = shared_limit(acme)
     asleep = acme.issue(name="asleep").key
     suspend_key(actor=acme.owner, key_id=asleep.id, reason="tests")
     other = create_api(
@@ -85,7 +101,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     suspend_tenant(actor=OPERATOR, tenant_id=globex.tenant.id, reason="tests")
     with platform_scope("a test looks a token up"):
         token = ManagementToken.objects.get(tenant=acme.tenant).id
-    tenant, keys = f"tenants/{acme.tenant.slug}", "keys"
+    tenant, keys, sso = f"tenants/{acme.tenant.slug}", "keys", sso_forms.with_provider(acme)
     found = {
         "tenant-new": "new/tenant", "person-new": "new/person",
         "tenant-suspend": f"{tenant}/suspend",
@@ -98,6 +114,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         "key-new": f"keys/new/?tenant={acme.tenant.slug}&api={acme.api.slug}",
         "key-edit": f"{keys}/{key.id}/edit", "key-suspend": f"{keys}/{key.id}/suspend",
         "key-revoke": f"{keys}/{key.id}/revoke", "key-resume": f"{keys}/{asleep.id}/resume",
+        "limit-edit": f"limits/{pool}/edit",
         "api-new": "apis/new", "api-scopes": f"apis/{acme.api.id}/scopes",
         "api-routes": f"apis/{acme.api.id}/routes", "api-grant": f"apis/{other.id}/grant",
         "api-withdraw": f"apis/{acme.api.id}/withdraw/{acme.tenant.id}",
@@ -107,6 +124,8 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         "token-new": f"{tenant}/tokens/new", "token-revoke": f"{tenant}/tokens/{token}/revoke",
         "security-password": "security/password", "security-codes": "security/codes",
         "security-app": "security/app",
+        **{name: f"{tenant}/{path}" for name, path in sso.of_tenant().items()},
+        "person-untie": f"people/{sso.person}/sso/{sso.identity}/untie",
     }  # fmt: skip
     return {name: f"/admin/{path}{'' if '?' in path else '/'}" for name, path in found.items()}
 

@@ -96,6 +96,12 @@ def share(part: int, whole: int) -> str:
 
 
 @register.filter
+def a(noun: str) -> str:
+    """`a day`, `an hour`: a window after an amount."""
+    return f"an {noun}" if noun == "hour" else f"a {noun}"
+
+
+@register.filter
 def short(value: int | float) -> str:
     """A large number in three digits or so: `18.4 M`, `92 K`."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):

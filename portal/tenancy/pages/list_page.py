@@ -1,15 +1,14 @@
-"""A page with one list: its rows, its file, and no credential in its address."""
+"""A page with one list: its rows and its file."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.db.models import Case, QuerySet, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 
 CHOOSABLE: Final = 50
 """What a select offers; beyond, only what was asked for by name."""
@@ -28,8 +27,6 @@ class ListPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or with `format=csv` the file."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
         self.seen(lambda: self.find(**kwargs))
         # A file says nothing of what was asked for wrongly; the page does.
         if request.GET.get("format") == "csv" and not self.seen(lambda: self.listing().faults):
@@ -61,12 +58,12 @@ class ListPage(Page):
         """The file. Inside the scope."""
         listing = self.listing()
         rows = self.exported(self.chosen(listing).order_by(*listing.order()))
-        return csv_response(self.file, rows.iterator(chunk_size=2_000), self.columns)
+        # A tenant's own file says nothing of tenants: there is no other in it.
+        columns = {n: read for n, read in self.columns.items() if n != "tenant" or not self.within}
+        return csv_response(self.file, rows.iterator(chunk_size=2_000), columns)
 
     def context(self) -> dict[str, Any]:
         listing = self.listing()
-        if PASTED in self.request.GET:
-            listing.faults.insert(0, PASTED_WORDS)
         self.status = listing.status
         listing.take(self.chosen(listing))
         return {
@@ -74,6 +71,14 @@ class ListPage(Page):
             "may_write": self.may(self.writes),
             "any": bool(listing.rows) or listing.narrowed or self.any(),
         }  # fmt: skip
+
+
+def tenant_choice(query: QueryDict, own: Tenant | None) -> tuple[list[Filter], Tenant | None]:
+    """The filter by tenant and the one that is asked for; on a tenant's own pages only itself."""
+    if own:
+        return [], own
+    choice, tenant = tenant_filter(query.get("tenant", ""))
+    return [choice], tenant
 
 
 def tenant_filter(slug: str) -> tuple[Filter, Tenant | None]:

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from portal.core.refusals import Refusal, refuse
 from portal.tenancy.pages.passkey_form import ANSWER, NOTHING_SENT, PasskeyForm, asked_of
-from portal.tenancy.pages.sign_in import NEXT, SecondStep, Step, home_of, own_path
+from portal.tenancy.pages.sign_in import NEXT, SecondStep, Step, onward, own_path
 from portal.tenancy.signing_in.browser import remember, signed_in, visitor_of
 from portal.tenancy.signing_in.challenges import browser_of
 from portal.tenancy.signing_in.device import device_in, know_again
@@ -32,7 +32,7 @@ class PasskeyAlone(Step):
         """What the browser is asked; who is signed in goes on."""
         person, going_to = signed_in(request), own_path(request.GET.get(NEXT, ""))
         if person is not None:
-            return HttpResponseRedirect(going_to or home_of(person))
+            return HttpResponseRedirect(onward(person, going_to))
         return self.show({"form": PasskeyForm(), "next": going_to})
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -48,7 +48,7 @@ class PasskeyAlone(Step):
             return self.refused(form, refusal, next=going_to)
         request.session.flush()
         remember(request, done.person, auth)
-        response = HttpResponseRedirect(going_to or home_of(done.person))
+        response = HttpResponseRedirect(onward(done.person, going_to))
         know_again(request, response, done.person)
         return response
 

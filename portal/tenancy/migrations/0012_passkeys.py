@@ -19,7 +19,7 @@ TABLES = (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenancy", "0008_places"),
+        ("tenancy", "0010_tenant_invitations"),
         ("django_otp_webauthn", "0004_webauthnuserhandle"),
     ]
 
