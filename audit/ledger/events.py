@@ -149,7 +149,7 @@ class Event(Enum):
         Through, "access",
     )  # fmt: skip
     LOGIN_BREAK_GLASS = (
-        "login.break_glass", "{actor} signed in past single sign-on, with password and {factor}",
+        "login.break_glass", "{actor} signed in past single sign-on, with {factor}",
         Factor, "access",
     )  # fmt: skip
     LOGIN_ENDED = ("login.ended", "{actor} signed out", None, "access")

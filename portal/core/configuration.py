@@ -260,7 +260,7 @@ OIDC_MFA_AMR = Setting[list[str]](
 )
 OIDC_ENFORCED = Setting(
     "OIDC_ENFORCED", _flag,
-    "1: nobody but security admins signs in with a password, and each of theirs is an alert.",
+    "1: nobody signs in past it but security admins with a passkey, and each time is an alert.",
     False,
 )  # fmt: skip
 OIDC_PRIVATE_NETWORKS = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](

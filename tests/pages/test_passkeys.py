@@ -122,7 +122,7 @@ def test_who_has_no_passkey_is_not_asked_for_one() -> None:
 
 def test_without_a_password_before_it_there_is_no_second_step(sol: Holder) -> None:
     for answer in (browser().get(SECOND), browser().post(SECOND, {"passkey": "{}"})):
-        assert answer.goes_to == "/admin/login/"
+        assert answer.goes_to == "/admin/login/?late=1"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.roles.table import (
     NOT_SIGNED_IN,
     PLATFORM,
     SIGNED_IN,
+    WHOSE_IT_IS,
     Row,
 )
 
@@ -24,6 +25,7 @@ FIXED: Final[dict[str, Callable[[str], bool]]] = {
     NOT_SIGNED_IN: lambda role: role == "nobody",
     NO_ONE: lambda role: False,
     INVITED: lambda role: False,
+    WHOSE_IT_IS: lambda role: False,
 }
 
 
@@ -42,7 +44,7 @@ def refused(area: str, row: Row, action: str, role: str) -> int:
         return row.refuses
     if role == "nobody" or action == NOT_SIGNED_IN:
         return LOGIN
-    if action == INVITED:
+    if action in (INVITED, WHOSE_IT_IS):
         return 404
     # That there is such a tenant is for its members to know.
     return 404 if area == "tenant" and role not in MEMBERS else 403

@@ -26,7 +26,8 @@ EVERYBODY: Final = "everybody"
 SIGNED_IN: Final = "signed in"
 NOT_SIGNED_IN: Final = "not signed in"
 INVITED: Final = "who is invited"
-"""None of those who walk."""
+WHOSE_IT_IS: Final = "whose it is"
+"""Both: none of those who walk."""
 NO_ONE: Final = "no one"
 """In place of an action."""
 LEADS_ON: Final = 0
@@ -163,12 +164,18 @@ ADMIN: Final[dict[str, Row]] = {
     "login": row(NOT_SIGNED_IN, EVERYBODY, done=400),
     "login-code": row(NO_ONE, NO_ONE, refuses=302),
     "login-recovery": row(NO_ONE, NO_ONE, refuses=302),
+    "login-passkey": row(NOT_SIGNED_IN, EVERYBODY, done=400),
+    "login-code-passkey": row(NO_ONE, NO_ONE, refuses=302),
     "logout": row(SIGNED_IN, sent="tests/pages/test_sign_in.py"),
-    # What they do to oneself needs a code: tests/pages/test_sessions.py. Here it is only asked for.
+    # What they do to oneself needs a code: tests/pages/test_sessions.py and
+    # test_passkeys.py. Here it is only asked for.
     "security": row(SIGNED_IN),
     "security-password": form(SIGNED_IN, done=400),
     "security-codes": form(SIGNED_IN, done=400),
     "security-app": form(SIGNED_IN, done=400),
+    "security-passkey-new": form(SIGNED_IN, done=400),
+    "security-passkey-name": row(WHOSE_IT_IS, WHOSE_IT_IS, id="passkey"),
+    "security-passkey-remove": row(WHOSE_IT_IS, WHOSE_IT_IS, id="passkey"),
     "security-sessions": row(SIGNED_IN, sent="tests/pages/test_sessions.py"),
     "password_change": form(SIGNED_IN, done=400),
 }  # fmt: skip

@@ -26,6 +26,7 @@ from portal.tenancy.signing_in.browser import (
     visitor_of,
 )
 from portal.tenancy.signing_in.device import device_in, know_again
+from portal.tenancy.signing_in.enforcing import enforced_by
 from portal.tenancy.signing_in.passkeys import has_passkeys
 from portal.tenancy.signing_in.signing import (
     APP,
@@ -153,7 +154,9 @@ class SignIn(Step):
         except Refusal as refusal:
             return self.refused(form, refusal, next=going_to)
         await_second_factor(request, person, going_to)
-        return HttpResponseRedirect(reverse("admin:login-code"))
+        # With single sign-on enforced no code is taken here.
+        step = "admin:login-code-passkey" if enforced_by() else "admin:login-code"
+        return HttpResponseRedirect(reverse(step))
 
     def person(self, form: Form) -> Person:
         """Whose password it is; refuses what is missing or wrong."""

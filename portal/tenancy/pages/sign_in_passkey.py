@@ -12,6 +12,7 @@ from portal.tenancy.pages.sign_in import NEXT, SecondStep, Step, onward, own_pat
 from portal.tenancy.signing_in.browser import remember, signed_in, visitor_of
 from portal.tenancy.signing_in.challenges import browser_of
 from portal.tenancy.signing_in.device import device_in, know_again
+from portal.tenancy.signing_in.enforcing import enforced_by
 from portal.tenancy.signing_in.passkeys import (
     PASSKEY,
     about,
@@ -95,7 +96,7 @@ class PasskeyStep(SecondStep):
         """With a new challenge."""
         told = about("second", self.person.id, browser_of(self.request))
         asked = asked_of(self.request, lambda: request_options(self.person, told))
-        return super().show({**context, **asked}, refusal)
+        return super().show({**context, **asked, "enforced": enforced_by()}, refusal)
 
 
 def answer_in(form: PasskeyForm) -> str:

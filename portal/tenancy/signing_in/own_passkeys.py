@@ -31,6 +31,10 @@ ADD: Final = "add"
 """What the challenges of adding are for."""
 WHY: Final = "a person's own passkeys"
 ENOUGH: Final = f"You have {MOST} passkeys, which is the most. Remove one first."
+ELSEWHERE: Final = (
+    "You sign in through a provider alone, and a passkey would outlast your account there. Ask a"
+    " security admin for a link to sign in here as well."
+)
 ONLY: Final = "This is your only second factor. Add another one first."
 
 
@@ -39,7 +43,8 @@ def begin_passkey(
 ) -> dict[str, Any]:
     """Use up a code, and say what `browser` is to make a passkey with.
 
-    Refuses with CONFLICT whoever has enough, and wrong codes as any change of one's sign-in.
+    Refuses with CONFLICT whoever has enough or no password here, and wrong codes as any change of
+    one's sign-in.
     """
     faults = Faults()
     faults.add("/name", fault_of_text(name, LONGEST_NAME))
@@ -117,5 +122,7 @@ def passkeys_of(person: Person) -> list[Passkey]:
 
 
 def _refuse_more(person: Person) -> None:
+    if not person.has_usable_password():
+        raise Refusal("CONFLICT", ELSEWHERE)
     if Passkey.objects.filter(user=person).count() >= MOST:
         raise Refusal("CONFLICT", ENOUGH)

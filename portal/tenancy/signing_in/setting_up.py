@@ -143,5 +143,5 @@ def set_up(visitor: Actor, person: Person, password: str, chosen: Chosen) -> Act
     actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", APP.amr))
     drop_passkeys(actor, person)
     record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
-    note_signed_in(actor, person, APP)
+    note_signed_in(actor, person, APP, by_link=True)
     return actor

@@ -23,7 +23,7 @@ from portal.tenancy.people import target_of
 from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in import passwords
 from portal.tenancy.signing_in.backend import person_by
-from portal.tenancy.signing_in.enforcing import note_past_sso, refuse_past_sso
+from portal.tenancy.signing_in.enforcing import RULE, note_past_sso, refuse_past_sso
 from portal.tenancy.signing_in.factors import (
     recovery_codes_left,
     use_code,
@@ -125,7 +125,7 @@ def check_password(
     try:
         refuse_past_sso(person)
     except Refusal:
-        note_failed(visitor, person, "rule that people come through the provider")
+        note_failed(visitor, person, RULE)
         raise
     return person
 
@@ -161,6 +161,8 @@ def trying(
                 note_failed(visitor, person, words)
             else:
                 give_back(buckets)
+            if refusal.code == "FORBIDDEN":
+                note_failed(visitor, person, RULE)
             raise
     give_back(buckets)
 
@@ -194,19 +196,19 @@ def lock_unchanged(person: Person) -> None:
 
 
 def note_signed_in(
-    actor: Actor, person: Person, factor: Factor, event: Event = Event.LOGIN_SUCCEEDED
-) -> None:
+    actor: Actor, person: Person, factor: Factor, event: Event = Event.LOGIN_SUCCEEDED, *,
+    by_link: bool = False,
+) -> None:  # fmt: skip
     """Write down that the person signed in here. In the transaction that proved it.
 
-    Refuses with FORBIDDEN while single sign-on is enforced, but for security admins: an alert.
+    Refuses with FORBIDDEN while single sign-on is enforced (portal.tenancy.signing_in.enforcing).
     """
-    refuse_past_sso(person)
     Person.objects.filter(id=person.id).update(last_sign_in_at=Now())
     record(
         event, actor=actor, tenant=None, target=target_of(person),
         payload={"factor": factor.words},
     )  # fmt: skip
-    note_past_sso(actor, person, factor.words)
+    note_past_sso(actor, person, factor.words, by_link=by_link)
 
 
 def sign_out(*, actor: Actor, person: Person, session_key: str) -> None:
