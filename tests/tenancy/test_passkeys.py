@@ -443,13 +443,14 @@ def test_removing_one_takes_a_code_and_ends_other_sessions(sol: Holder) -> None:
             remove(of, passkey.id, code)
         assert caught.value.code == refusal
     assert len(kept(sol)) == 1
-    waiting = asked_alone()
+    waiting, after_password = asked_alone(), asked_second(sol)
     remove(sol, passkey.id, sol.who.enrolment.codes[0])
     assert kept(sol) == []
     with platform_scope("a test counts"):
         assert Session.objects.filter(person=sol.who.person).count() == 0
     assert told_of(entries(sol, "passkey.removed")[0]) == "Sol Okafor removed the passkey Laptop"
     refused(lambda: alone(sol.device.get(waiting)))
+    refused(lambda: second(sol, sol.device.get(after_password)))
 
 
 def test_the_last_second_factor_stays(sol: Holder) -> None:
