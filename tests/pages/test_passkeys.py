@@ -317,6 +317,15 @@ def test_a_field_that_is_wrong_changes_nothing(sol: Holder, value: str | None) -
     assert [each.name for each in kept] == [each.name for each in before]
 
 
+def test_who_is_not_signed_in_is_sent_to_do_so(sol: Holder) -> None:
+    (passkey,) = passkeys_of(sol.who)
+    for path in (NEW, f"{HOME}passkeys/{passkey.id}/name/", f"{HOME}passkeys/{passkey.id}/remove/"):
+        sent = {"name": "x", "code": sol.who.code(), "passkey": "{}"}
+        for answer in (browser().get(path), browser().post(path, sent)):
+            assert answer.goes_to.startswith("/admin/login/"), path
+    assert [each.name for each in passkeys_of(sol.who)] == ["Laptop"]
+
+
 def test_somebody_elses_is_as_one_that_there_is_not(sol: Holder) -> None:
     ira, (passkey,) = someone("Ira Bloom", "auditor"), passkeys_of(sol.who)
     here = signed_in(ira)
