@@ -100,6 +100,7 @@ PLATFORM_CALLERS = {
     "portal/tenancy/signing_in/changing.py:change_password",
     "portal/tenancy/signing_in/changing.py:end_other_sessions",
     "portal/tenancy/signing_in/changing.py:renew_recovery_codes",
+    "portal/tenancy/signing_in/enforcing.py:refuse_past_sso",
     "portal/tenancy/signing_in/inviting.py:invite_first",
     "portal/tenancy/signing_in/inviting.py:invite_person",
     "portal/tenancy/signing_in/noting.py:_note",
