@@ -37,6 +37,7 @@ from portal.tenancy.pages import (
     members,
     outbox,
     own_sessions,
+    passkeys,
     people,
     person,
     person_sso,
@@ -46,6 +47,7 @@ from portal.tenancy.pages import (
     reset,
     security,
     sign_in,
+    sign_in_passkey,
     tenant,
     tenants,
 )
@@ -146,6 +148,8 @@ PAGES: list[URLPattern] = [
     path("limits/<id:id>/edit/", EditLimit.as_view(), name="limit-edit"),
     path("login/", sign_in.SignIn.as_view(), name="login"),
     path("login/code/", sign_in.SecondStep.as_view(), name="login-code"),
+    path("login/passkey/", sign_in_passkey.PasskeyAlone.as_view(), name="login-passkey"),
+    path("login/code/passkey/", sign_in_passkey.PasskeyStep.as_view(), name="login-code-passkey"),
     path("login/recovery/", sign_in.RecoveryStep.as_view(), name="login-recovery"),
     path("login/factor/", sign_in.FactorMissing.as_view(), name="login-factor"),
     path("login/forgot/", reset.Forgot.as_view(), name="login-forgot"),
@@ -156,6 +160,17 @@ PAGES: list[URLPattern] = [
     path("security/app/", security.ChangeApp.as_view(), name="security-app"),
     path("security/prove/", proving.Prove.as_view(), name="security-prove"),
     path("security/factor/", proving.BeginFactor.as_view(), name="security-factor"),
+    path("security/passkeys/new/", passkeys.AddPasskey.as_view(), name="security-passkey-new"),
+    path(
+        "security/passkeys/<id:id>/name/",
+        passkeys.RenamePasskey.as_view(),
+        name="security-passkey-name",
+    ),
+    path(
+        "security/passkeys/<id:id>/remove/",
+        passkeys.RemovePasskey.as_view(),
+        name="security-passkey-remove",
+    ),
     path("security/sessions/", own_sessions.EndOthers.as_view(), name="security-sessions"),
     path(
         "security/sessions/<uuid:ref>/", own_sessions.EndSession.as_view(), name="security-session"

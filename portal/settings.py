@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from portal.core import configuration as env
 from portal.core.logs import configure_logs
+from portal.core.relying_party import relying_party
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_KEY = env.SECRET_KEY()
@@ -24,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django_otp",
+    "django_otp_webauthn",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
@@ -139,6 +141,7 @@ SECURE_SSL_REDIRECT = env.SECURE()
 SECURE_REDIRECT_EXEMPT = [r"^v1/", r"^healthz$", r"^readyz$", r"^metrics$", r"^\.well-known/"]
 SILENCED_SYSTEM_CHECKS = [
     "security.W005", "security.W021",  # subdomains and preload lists bind hosts that are not ours
+    "otp_webauthn.E010", "otp_webauthn.E030",  # where there can be no passkeys, the pages say so
 ]  # fmt: skip
 SESSION_ENGINE = "portal.tenancy.sessions"
 SESSION_COOKIE_AGE = env.SESSION_HOURS() * 3600
@@ -166,6 +169,13 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 OTP_TOTP_ISSUER = "Countersign"
+# Its views and addresses are not served (portal.tenancy.signing_in.passkeys says why).
+OTP_WEBAUTHN_CREDENTIAL_MODEL = "tenancy.Passkey"
+OTP_WEBAUTHN_RP_NAME = "Countersign"
+party = relying_party()
+OTP_WEBAUTHN_RP_ID = party.id if party else ""
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [party.origin] if party else []
+OTP_WEBAUTHN_SUPPORTED_COSE_ALGORITHMS = [-7, -8, -257]  # ES256, EdDSA, RS256
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 CELERY_BROKER_URL = env.BROKER_URL() or broker(env.REDIS_URL())

@@ -81,6 +81,12 @@ class Left(Data):
     left: int
 
 
+class Named(Data):
+    """A passkey, as its person called it."""
+
+    passkey: str
+
+
 class Ended(Data):
     """How many sessions of a person ended."""
 
@@ -129,6 +135,9 @@ class Event(Enum):
     SETUP_LINK_MADE = ("setup_link.made", "{actor} made the {target}", Until)
     PASSWORD_CHANGED = ("password.changed", "{actor} changed their password")
     SECOND_FACTOR_CHANGED = ("second_factor.changed", "{actor} set up another authenticator app")
+    PASSKEY_ADDED = ("passkey.added", "{actor} added the passkey {passkey}", Named)
+    PASSKEY_RENAMED = ("passkey.renamed", "{actor} renamed the passkey {passkey}", Named)
+    PASSKEY_REMOVED = ("passkey.removed", "{actor} removed the passkey {passkey}", Named)
     RECOVERY_CODES_MADE = ("recovery_codes.made", "{actor} made new recovery codes")
     RECOVERY_CODE_USED = (
         "recovery_code.used", "{actor} used a recovery code; {left} are left", Left,
@@ -156,6 +165,9 @@ class Event(Enum):
     LOGIN_SUCCEEDED = (
         "login.succeeded", "{actor} signed in with password and {factor}", Factor, "access",
     )  # fmt: skip
+    LOGIN_BY_PASSKEY = (
+        "login.by_passkey", "{actor} signed in with a {factor} alone", Factor, "access",
+    )  # fmt: skip
     LOGIN_FAILED = (
         "login.failed", "a sign-in as {target} failed at the {factor}", Factor, "access",
     )  # fmt: skip
@@ -167,7 +179,7 @@ class Event(Enum):
         Through, "access",
     )  # fmt: skip
     LOGIN_BREAK_GLASS = (
-        "login.break_glass", "{actor} signed in past single sign-on, with password and {factor}",
+        "login.break_glass", "{actor} signed in past single sign-on, with {factor}",
         Factor, "access",
     )  # fmt: skip
     LOGIN_ENDED = ("login.ended", "{actor} signed out", None, "access")

@@ -191,7 +191,11 @@ ENCRYPTION_KEYS = Setting(
     secret=True, required=True,
 )  # fmt: skip
 KEY_BRAND = Setting("KEY_BRAND", _brand, "First part of API keys, for secret scanners.", "csk")
-BASE_URL = Setting("BASE_URL", str, "Where browsers reach the portal.", "http://127.0.0.1:8000")
+BASE_URL = Setting(
+    "BASE_URL", str,
+    "Where browsers reach the portal. Passkeys belong to its host: with another one they are lost.",
+    "http://127.0.0.1:8000",
+)  # fmt: skip
 ALLOWED_HOSTS = Setting(
     "ALLOWED_HOSTS", _list, "Host names of the portal's pages and management API, by comma.",
     ["127.0.0.1", "localhost", "[::1]"],
@@ -263,7 +267,7 @@ OIDC_MFA_AMR = Setting[list[str]](
 )
 OIDC_ENFORCED = Setting(
     "OIDC_ENFORCED", _flag,
-    "1: nobody but security admins signs in with a password, and each of theirs is an alert.",
+    "1: nobody signs in past it but security admins with a passkey, and each time is an alert.",
     False,
 )  # fmt: skip
 OIDC_PRIVATE_NETWORKS = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](

@@ -18,6 +18,8 @@ NOT_BY_LINK = {
     "login-forgot": "who is signed in is not sent there",
     "security-prove": "asked before what is dangerous",
     "security-factor": "for who has none",
+    "login-passkey": "who is signed in is not sent there",
+    "login-code-passkey": "a step of signing in",
     "logout": "a button",
     "overview-csv": "a file",
     "password_change": "what Django calls security-password",

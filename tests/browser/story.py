@@ -159,6 +159,7 @@ def people_and_keys() -> dict[str, Any]:
     with platform_scope("the story's admin has a second factor"):
         set_app(sol.id, enrolment.seed, 0)
         set_recovery_codes(sol.id, enrolment.codes)
+    own_passkeys(sol)
     told["session"] = session_of(sol)
     told["also"] = others(admin, told)
     told["own_also"] = [
@@ -169,6 +170,20 @@ def people_and_keys() -> dict[str, Any]:
         )
     ] + ["/t/acme/sso/on/"]  # fmt: skip
     return told
+
+
+def own_passkeys(person: Any) -> None:
+    """Two, as a person has them who uses them. Nobody signs in with these."""
+    from portal.tenancy.models import Passkey
+    from portal.tenancy.scope import platform_scope
+
+    with platform_scope("the story"):
+        for name, copied, used in (("Work laptop", False, 3), ("Password manager", True, None)):
+            id, at = name.encode(), used and NOW - dt.timedelta(hours=used)
+            Passkey.objects.create(
+                user=person, name=name, credential_id=id, public_key=b"", backup_eligible=copied,
+                last_used_at=at,
+            )  # fmt: skip
 
 
 def others(admin: Any, told: dict[str, Any]) -> list[str]:

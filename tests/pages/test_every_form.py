@@ -30,18 +30,27 @@ TABLES = (
     "keys_apikey", "keys_secret", "keys_limit", "keys_keylimit", "tenancy_tenant", "tenancy_person",
     "tenancy_membership", "tenancy_api", "tenancy_scope", "tenancy_route", "tenancy_apigrant",
     "tenancy_gateway", "tenancy_gatewaytenant", "tenancy_managementtoken", "tenancy_totp",
-    "tenancy_recoverycode", "tenancy_invitation", "tenancy_passwordreset",
+    "tenancy_recoverycode", "tenancy_passkey", "tenancy_invitation", "tenancy_passwordreset",
     "tenancy_tenantinvitation", "core_mail", *sso_forms.TABLES,
 )  # fmt: skip
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
     "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
-    "login-code", "login-recovery", "login-factor", "sso", "members",
+    "login-code", "login-recovery", "login-factor", "login-code-passkey", "sso", "members",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {
     "login": "tests/pages/test_sign_in.py",
+    **dict.fromkeys(
+        (
+            "login-passkey",
+            "security-passkey-new",
+            "security-passkey-name",
+            "security-passkey-remove",
+        ),
+        "tests/pages/test_passkeys.py",
+    ),
     "logout": "it has no field",
     "login-forgot": "tests/pages/test_reset.py",
     "security-sessions": "it has no field",

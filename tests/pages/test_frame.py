@@ -74,7 +74,8 @@ def test_every_page_has_the_strict_headers_and_nothing_inline(
     [
         ("get", "/", 200), ("get", "/v1/docs", 200), ("get", "/admin/", 302),
         ("get", "/nothing", 404), ("get", "/admin/nothing/", 302), ("put", "/", 405),
-        ("post", "/v1/docs", 405), *(("get", file, 200) for file in FILES),
+        ("post", "/v1/docs", 405), ("get", "/static/passkeys.js", 200),
+        *(("get", file, 200) for file in FILES),
     ],
 )  # fmt: skip
 def test_so_has_everything_that_anyone_may_ask_for(

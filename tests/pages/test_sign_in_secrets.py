@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import html
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,8 +15,9 @@ import psycopg
 import pytest
 import redis
 
+from tests.authenticator import Authenticator, raw
 from tests.invariants.test_no_secret_at_rest import Place, keys_of_redis, tables
-from tests.pages.app import PASSWORD, code_of
+from tests.pages.app import PASSWORD, code_of, someone
 from tests.pages.browser import Page
 from tests.processes import CheckServer
 
@@ -149,6 +152,47 @@ def test_what_people_hold_and_type_is_written_nowhere(
     # The same search finds what may be kept.
     assert "tenancy_person" in tables(owner_db).holding({EMAIL.encode()})
     assert in_logs.holding({b"/setup/once-[redacted]"}) == ["web"]
+
+
+def test_what_passkeys_are_asked_and_answer_is_written_nowhere(
+    owner_db: Db, store: "redis.Redis"
+) -> None:
+    owner_db.execute("DELETE FROM tenancy_tries")
+    who, device, needles = someone(), Authenticator(), set[bytes]()
+
+    def answer(page: Page, verb: str, **lies: Any) -> str:
+        options = json.loads(html.unescape(page.html.split('data-options="')[1].split('"')[0]))
+        text: str = getattr(device, verb)(options, **lies)
+        told = json.loads(text)["response"]
+        spoken = [options["challenge"], told["clientDataJSON"], told.get("signature", "")]
+        for each in filter(None, spoken):
+            needles.update({each.encode(), raw(each), raw(each).hex().encode()})
+        return text
+
+    with portal(LOG_LEVEL="DEBUG") as server:
+        wire, new = Wire(server, Host="localhost:8000"), "/admin/security/passkeys/new/"
+        wire.send("/admin/login/", email=who.person.email, password=PASSWORD)
+        assert wire.send("/admin/login/code/", code=who.code()).status == 302
+        made = wire.send(new, name="Laptop", code=who.code())
+        told = {**made.fields(), "passkey": answer(made, "create")}
+        assert wire.ask("POST", new, told).status == 302
+        wire.send("/admin/logout/")
+        for path in ("/admin/login/passkey/", "/admin/login/code/passkey/"):
+            if "code" in path:
+                wire.send("/admin/login/", email=who.person.email, password=PASSWORD)
+            for lies, status in (({"rp": "evil.example"}, 400), ({}, 302)):
+                page = wire.ask("GET", path)
+                told = {**page.fields(), "passkey": answer(page, "get", **lies)}
+                assert wire.ask("POST", path, told).status == status
+            wire.send("/admin/logout/")
+    client = redis.Redis.from_url(os.environ["REDIS_URL"])
+    in_logs = Place()
+    in_logs.written["web"] = server.output
+    for place in (tables(owner_db), keys_of_redis(client), in_logs):
+        assert place.holding(needles) == []
+    client.close()
+    # The same search finds what may be kept.
+    assert "tenancy_passkey" in tables(owner_db).holding({device.id.hex().encode()})
 
 
 def test_over_https_the_cookies_belong_to_this_host_alone(link: str, owner_db: Db) -> None:

@@ -7,13 +7,13 @@ from portal.tenancy.roles import ACTIONS, PLATFORM_ACTIONS
 from tests.roles.table import (
     EVERYBODY,
     INVITED,
-    ITS_PERSON,
     LEADS_ON,
     MEMBERS,
     NO_ONE,
     NOT_SIGNED_IN,
     PLATFORM,
     SIGNED_IN,
+    WHOSE_IT_IS,
     Row,
 )
 
@@ -25,7 +25,7 @@ FIXED: Final[dict[str, Callable[[str], bool]]] = {
     NOT_SIGNED_IN: lambda role: role == "nobody",
     NO_ONE: lambda role: False,
     INVITED: lambda role: False,
-    ITS_PERSON: lambda role: False,
+    WHOSE_IT_IS: lambda role: False,
 }
 
 
@@ -44,7 +44,7 @@ def refused(area: str, row: Row, action: str, role: str) -> int:
         return row.refuses
     if role == "nobody" or action == NOT_SIGNED_IN:
         return LOGIN
-    if action in (INVITED, ITS_PERSON):
+    if action in (INVITED, WHOSE_IT_IS):
         return 404
     # That there is such a tenant is for its members to know.
     return 404 if area == "tenant" and role not in MEMBERS else 403

@@ -26,9 +26,8 @@ EVERYBODY: Final = "everybody"
 SIGNED_IN: Final = "signed in"
 NOT_SIGNED_IN: Final = "not signed in"
 INVITED: Final = "who is invited"
-"""None of those who walk."""
-ITS_PERSON: Final = "whose it is"
-"""None of those who walk, either."""
+WHOSE_IT_IS: Final = "whose it is"
+"""Both: none of those who walk."""
 NO_ONE: Final = "no one"
 """In place of an action."""
 LEADS_ON: Final = 0
@@ -189,8 +188,11 @@ ADMIN: Final[dict[str, Row]] = {
     "login-recovery": row(NO_ONE, NO_ONE, refuses=302),
     "login-factor": row(EVERYBODY),
     "login-forgot": row(EVERYBODY, EVERYBODY, done=400),
+    "login-passkey": row(NOT_SIGNED_IN, EVERYBODY, done=400),
+    "login-code-passkey": row(NO_ONE, NO_ONE, refuses=302),
     "logout": row(SIGNED_IN, sent="tests/pages/test_sign_in.py"),
-    # What they do to oneself needs a code: tests/pages/test_sessions.py. Here it is only asked for.
+    # What they do to oneself needs a code: tests/pages/test_sessions.py and
+    # test_passkeys.py. Here it is only asked for.
     "security": row(SIGNED_IN),
     "security-password": form(SIGNED_IN, done=400),
     # Who walks has no second factor, and is led to where one begins.
@@ -198,8 +200,11 @@ ADMIN: Final[dict[str, Row]] = {
     "security-app": form(SIGNED_IN, shows=302),
     "security-prove": form(SIGNED_IN, done=400),
     "security-factor": row(SIGNED_IN, sent="tests/pages/test_factor_policy.py"),
+    "security-passkey-new": row(SIGNED_IN, shows=302, sent="tests/pages/test_passkeys.py"),
+    "security-passkey-name": row(WHOSE_IT_IS, WHOSE_IT_IS, id="passkey"),
+    "security-passkey-remove": row(WHOSE_IT_IS, WHOSE_IT_IS, id="passkey"),
     "security-sessions": row(SIGNED_IN, sent="tests/pages/test_sessions.py"),
-    "security-session": row(ITS_PERSON, ITS_PERSON, ref="no_session"),
+    "security-session": row(WHOSE_IT_IS, WHOSE_IT_IS, ref="no_session"),
     "password_change": form(SIGNED_IN, done=400),
 }  # fmt: skip
 """Below /admin/, for the platform's people."""

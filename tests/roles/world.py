@@ -19,7 +19,7 @@ from portal.tenancy.gateways import create_gateway
 from portal.tenancy.invitations import invite_member
 from portal.tenancy.management_tokens import create_management_token
 from portal.tenancy.memberships import disable_membership
-from portal.tenancy.models import Api, ExternalIdentity, Membership, Person, Tenant
+from portal.tenancy.models import Api, ExternalIdentity, Membership, Passkey, Person, Tenant
 from portal.tenancy.people import create_person, disable_person
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.inviting import invite_person
@@ -151,6 +151,14 @@ class World:
     def somebody(self) -> Person:
         email = f"{self.next()}@walked.example"
         return create_person(actor=OPERATOR, email=email, name="Somebody")
+
+    def passkey(self) -> str:
+        with platform_scope("a test gives somebody a passkey"):
+            made = Passkey.objects.create(
+                user=self.somebody(), name="walked", credential_id=base62(32).encode(),
+                public_key=b"",
+            )  # fmt: skip
+        return str(made.id)
 
     def person(self) -> str:
         return self.somebody().id

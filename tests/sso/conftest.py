@@ -56,6 +56,25 @@ def definition(idp: Idp, **changes: Any) -> Definition:
     return Definition(**{**told, **changes})
 
 
+@pytest.fixture
+def domain() -> str:
+    return f"{base62(10).lower()}.example"
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, idp: Idp, domain: str) -> Idp:
+    """The settings name a provider; its people are security admins and auditors by their groups."""
+    for name, value in {
+        "ISSUER": idp.issuer, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET, "NAME": "Head office",
+        "DOMAINS": domain, "ROLE_CLAIM": "groups", "ADMIN_VALUES": "secops",
+        "AUDITOR_VALUES": "audit,evidence", "MFA_AMR": "mfa", "PRIVATE_NETWORKS": "",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"OIDC_{name}", value)
+    email = f"{base62(8).lower()}@{domain}"
+    idp.bend = {"email": email, "email_verified": True, "amr": ["mfa"]}
+    return idp
+
+
 @dataclass
 class Acme:
     """A tenant whose people come through a provider, and that provider."""

@@ -59,7 +59,7 @@ def test_it_reaches_nothing_of_the_platform(on: Acme, visitor: Visitor, role: st
 def test_it_changes_nothing_of_how_its_person_signs_in(on: Acme, visitor: Visitor) -> None:
     who = tied(on, someone("Tess", ""))
     on.sign_in(visitor)
-    for path in ("", "password/", "codes/", "app/", "sessions/"):
+    for path in ("", "password/", "codes/", "app/", "sessions/", "passkeys/new/"):
         page = visitor.get(f"/admin/security/{path}")
         assert page.status == 403 and "not open to this browser" in page.text, path
         assert visitor.post(f"/admin/security/{path}", {"code": who.code()}).status == 403

@@ -1,43 +1,18 @@
-"""The platform's own provider: roles by a claim, enforcing it, and breaking the glass."""
+"""The platform's own provider: roles by a claim, and who is created by it."""
 
 from typing import Any
 
 import pytest
 
-from audit.ledger.reading import entries, payload_of
-from audit.ledger.sentences import sentence
-from portal.core.ids import base62
-from portal.core.mail import letter_of
-from portal.core.models import Mail
-from portal.core.refusals import Refusal
 from portal.tenancy.models import ExternalIdentity, IdentityProvider, Person
 from portal.tenancy.people import create_person
 from portal.tenancy.scope import platform_scope
 from tests.cast import OPERATOR, Cast
-from tests.pages.app import PASSWORD, Visitor, someone
+from tests.pages.app import Visitor, someone
 from tests.pages.browser import Browser, Page, staff
 from tests.sso.conftest import address_in, set_up
 from tests.sso.nameserver import NameServer
-from tests.sso.provider import CLIENT, SECRET, Idp, Server
-
-
-@pytest.fixture
-def domain() -> str:
-    return f"{base62(10).lower()}.example"
-
-
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch, idp: Idp, domain: str) -> Idp:
-    """The settings name a provider; its people are security admins and auditors by their groups."""
-    for name, value in {
-        "ISSUER": idp.issuer, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET, "NAME": "Head office",
-        "DOMAINS": domain, "ROLE_CLAIM": "groups", "ADMIN_VALUES": "secops",
-        "AUDITOR_VALUES": "audit,evidence", "MFA_AMR": "mfa", "PRIVATE_NETWORKS": "",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(f"OIDC_{name}", value)
-    email = f"{base62(8).lower()}@{domain}"
-    idp.bend = {"email": email, "email_verified": True, "amr": ["mfa"]}
-    return idp
+from tests.sso.provider import Idp, Server
 
 
 def go(visitor: Visitor) -> str:
@@ -139,77 +114,6 @@ def test_its_second_factor_has_to_be_said_or_ours_is_asked_for(own: Idp, visitor
     own.bend |= {"groups": "secops", "amr": ["pwd"]}
     assert sign_in(own, visitor).goes_to == "/sso/factor/"
     assert visitor.get("/admin/people/").status == 302
-
-
-@pytest.fixture
-def enforced(own: Idp, monkeypatch: pytest.MonkeyPatch) -> Idp:
-    monkeypatch.setenv("OIDC_ENFORCED", "1")
-    return own
-
-
-def alerts_about(person: Person) -> list[Mail]:
-    with platform_scope("a test reads mails"):
-        return list(Mail.objects.filter(about=person.id, subject__contains="past single sign-on"))
-
-
-@pytest.mark.parametrize("role", ["auditor", ""])
-def test_enforced_nobody_else_signs_in_with_a_password(
-    enforced: Idp, visitor: Visitor, role: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OIDC_ENFORCED", "0")
-    who = someone("Ira", role)
-    assert Visitor().sign_in(who).status == 302
-    monkeypatch.setenv("OIDC_ENFORCED", "1")
-    page = visitor.give_password(who.person.email, PASSWORD)
-    assert page.status == 400 and "Sign in through Head office" in page.text
-    # A wrong password tells nobody what role its person has.
-    wrong = visitor.give_password(who.person.email, "wrong horse battery staple")
-    assert "E-mail or password is not right." in wrong.text
-    assert "through Head office: nobody" not in wrong.text
-
-
-def test_enforced_while_a_code_is_awaited_it_is_too_late(
-    own: Idp, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    who = someone("Ira", "auditor")
-    visitor.give_password(who.person.email, PASSWORD)
-    monkeypatch.setenv("OIDC_ENFORCED", "1")
-    page = visitor.post("/admin/login/code/", {"code": who.code()})
-    assert page.status == 400 and "through Head office" in page.text
-    assert not visitor.is_signed_in()
-
-
-def test_enforced_an_invitation_signs_nobody_else_in(enforced: Idp) -> None:
-    with pytest.raises(Refusal, match="FORBIDDEN"):
-        someone("Ira", "auditor")
-    assert someone("Sol", "security_admin").person.has_usable_password()
-
-
-def test_a_security_admin_breaks_the_glass_and_all_of_them_are_told(
-    enforced: Idp, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OIDC_ENFORCED", "0")
-    sol, other = someone("Sol", "security_admin"), someone("Sue", "security_admin")
-    assert alerts_about(sol.person) == []
-    monkeypatch.setenv("OIDC_ENFORCED", "1")
-    assert visitor.sign_in(sol).status == 302 and visitor.is_signed_in()
-
-    letters = [letter_of(mail) for mail in alerts_about(sol.person)]
-    recipients = {letter.to for letter in letters if letter}
-    assert {sol.person.email, other.person.email} <= recipients
-    with platform_scope("a test reads who is to be told"):
-        admins = Person.objects.filter(platform_role="security_admin", is_active=True)
-        assert recipients == set(admins.values_list("email", flat=True))
-        entry = entries(tenant=None, type="login.break_glass", target=sol.person.id).first()
-        assert entry is not None
-        told = sentence(entry, payload_of(entry))
-    assert told == "Sol signed in past single sign-on, with password and six-digit code"
-
-
-def test_who_comes_through_the_provider_is_no_alert(enforced: Idp) -> None:
-    enforced.bend["groups"] = "secops"
-    sign_in(enforced, Visitor())
-    assert alerts_about(person_of(enforced)) == []
 
 
 def test_the_last_security_admin_stays_one_whatever_the_claim_says(

@@ -14,7 +14,7 @@ from tests.pages.app import PASSWORD, Someone, Visitor, someone
 from tests.pages.browser import Page, prove
 from tests.sso.conftest import Acme, address_in
 from tests.sso.test_binding import tied
-from tests.sso.test_platform import domain, own, sign_in  # noqa: F401 - the first two are fixtures
+from tests.sso.test_platform import sign_in
 
 PROVE = "/admin/security/prove/"
 
@@ -180,7 +180,7 @@ def test_turned_off_it_proves_nothing(on: Acme, stale: Visitor) -> None:
 
 
 def test_the_platforms_provider_proves_it_for_whom_it_let_in(
-    own: Any, visitor: Visitor  # noqa: F811 - the fixture
+    own: Any, visitor: Visitor
 ) -> None:  # fmt: skip
     own.bend["groups"] = ["secops"]
     assert sign_in(own, visitor).goes_to == "/admin/"
@@ -195,7 +195,7 @@ def test_the_platforms_provider_proves_it_for_whom_it_let_in(
 
 
 def test_it_lays_no_password_under_who_comes_through_it_alone(
-    own: Any, visitor: Visitor  # noqa: F811 - the fixture
+    own: Any, visitor: Visitor
 ) -> None:  # fmt: skip
     own.bend["groups"] = ["audit"]
     sign_in(own, visitor)

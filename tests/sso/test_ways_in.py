@@ -20,7 +20,7 @@ from tests.pages.browser import session_of
 from tests.pages.test_ways_in import KINDS, opened, person_of
 from tests.sso.conftest import Acme
 from tests.sso.provider import Idp
-from tests.sso.test_platform import domain, own, sign_in  # noqa: F401 - the first two are fixtures
+from tests.sso.test_platform import sign_in
 
 NOT_MFA: tuple[Any, ...] = (None, [], ["pwd"], "mfa", ["otp"])
 
@@ -103,7 +103,7 @@ def test_with_it_a_tenants_provider_opens_the_tenant_and_nothing_else(on: Acme, 
 
 @pytest.mark.parametrize("kind", ["platform", "platform-none"])
 def test_the_platforms_provider_opens_it_with_a_second_factor_alone(
-    own: Idp, acme: Cast, kind: str  # noqa: F811 - the fixture
+    own: Idp, acme: Cast, kind: str
 ) -> None:  # fmt: skip
     who, visitor = person_of(kind, acme), Visitor()
     tie(who, own)
@@ -117,7 +117,7 @@ def test_the_platforms_provider_opens_it_with_a_second_factor_alone(
 
 
 def test_enforced_by_the_platform_a_password_and_a_reset_lead_nowhere(
-    own: Idp, acme: Cast, monkeypatch: pytest.MonkeyPatch  # noqa: F811 - the fixture
+    own: Idp, acme: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     who = person_of("member", acme)
     monkeypatch.setenv("OIDC_ENFORCED", "1")

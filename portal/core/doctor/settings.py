@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from portal.core import configuration as env
 from portal.core.configuration import ConfigurationError, Setting
 from portal.core.doctor.finding import Finding, fail, ok, warn
+from portal.core.relying_party import relying_party
 
 SHORTEST_KEY: Final = 32
 """Characters of SECRET_KEY: 43 of base64 are 256 bits; fewer than 32 were typed by someone."""
@@ -90,10 +91,15 @@ def _issuer(value: str | None) -> Finding | None:
 
 
 def _enforced(value: bool) -> Finding | None:
-    if not value or (env.OIDC_ISSUER() and env.OIDC_CLIENT_ID()):
+    if not value:
         return None
-    hint = "It has no effect: set OIDC_ISSUER and OIDC_CLIENT_ID, or take it out"
-    return fail("OIDC_ENFORCED", "is on without a provider", hint)
+    if not (env.OIDC_ISSUER() and env.OIDC_CLIENT_ID()):
+        hint = "It has no effect: set OIDC_ISSUER and OIDC_CLIENT_ID, or take it out"
+        return fail("OIDC_ENFORCED", "is on without a provider", hint)
+    if relying_party() is None:
+        hint = "If the provider is down nobody gets in: passkeys take a BASE_URL by name and HTTPS"
+        return fail("OIDC_ENFORCED", "is on where there are no passkeys", hint)
+    return None
 
 
 def _private(value: list[Any]) -> Finding | None:

@@ -3,6 +3,7 @@
 from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
+from portal.tenancy.models.passkey import Passkey
 from portal.tenancy.models.person import Membership, Person
 from portal.tenancy.models.provider import (
     DeprovisioningToken,
@@ -36,6 +37,7 @@ __all__ = [
     "LinkInvitation",
     "ManagementToken",
     "Membership",
+    "Passkey",
     "PasswordReset",
     "Person",
     "ProviderDomain",

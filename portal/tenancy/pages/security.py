@@ -27,6 +27,7 @@ from portal.tenancy.signing_in.changing import (
 from portal.tenancy.signing_in.device import device_in
 from portal.tenancy.signing_in.ending import open_sessions
 from portal.tenancy.signing_in.factors import Enrolment, recovery_codes_left
+from portal.tenancy.signing_in.own_passkeys import MOST, passkeys_of
 from portal.tenancy.signing_in.signing import device_of
 from portal.tenancy.signing_in.throttling import Wait
 
@@ -150,6 +151,8 @@ class Security(Own):
             "app": Totp.objects.filter(user=self.person).first(),
             "left": recovery_codes_left(self.person.id),
             "idle": configuration.SESSION_IDLE_MINUTES(),
+            "passkeys": passkeys_of(self.person),
+            "most": MOST,
         }
 
 

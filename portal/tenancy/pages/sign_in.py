@@ -14,6 +14,7 @@ from django.views import View
 
 from portal.core.mail import configured
 from portal.core.refusals import Faults, Refusal
+from portal.core.relying_party import relying_party
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.onward import home_of, onward, own_path
@@ -27,7 +28,9 @@ from portal.tenancy.signing_in.browser import (
 )
 from portal.tenancy.signing_in.changing import has_factor
 from portal.tenancy.signing_in.device import device_in, know_again
+from portal.tenancy.signing_in.enforcing import enforced_by
 from portal.tenancy.signing_in.inviting import invite_oneself
+from portal.tenancy.signing_in.passkeys import has_passkeys
 from portal.tenancy.signing_in.signing import (
     APP,
     NO_SUCH_CODE,
@@ -117,7 +120,10 @@ class SignIn(Step):
 
     def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
         """With the other ways in, where there are any."""
-        ways = {"platform": platform_provider(), "sso": any_provider()}
+        ways = {
+            "passkeys": relying_party() is not None, "platform": platform_provider(),
+            "sso": any_provider(),
+        }  # fmt: skip
         return super().show({**context, **ways}, refusal)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -137,7 +143,9 @@ class SignIn(Step):
         """To the code; or in, or to the mail with which a second factor is set up."""
         if has_factor(person):
             await_second_factor(self.request, person, going_to)
-            return HttpResponseRedirect(reverse("admin:login-code"))
+            # With single sign-on enforced no code is taken here.
+            step = "admin:login-code-passkey" if enforced_by() else "admin:login-code"
+            return HttpResponseRedirect(reverse(step))
         visitor = visitor_of(self.request)
         if not may_waive(person):
             actor = replace(visitor, id=person.id, label=person.name, auth=("pwd",))
@@ -173,7 +181,7 @@ class SecondStep(Step):
 
     template = "tenancy/sign_in_code.html"
     form_class: ClassVar[type[Form]] = CodeForm
-    factor: ClassVar[Factor] = APP
+    factor: Factor = APP
     missing: ClassVar[str] = NO_SUCH_CODE
 
     person: Person
@@ -194,6 +202,11 @@ class SecondStep(Step):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The form."""
         return self.show({"form": self.form_class(), "email": self.person.email})
+
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the way to their passkeys, for who has any."""
+        passkeys = has_passkeys(self.person) and relying_party() is not None
+        return super().show({**context, "passkeys": passkeys}, refusal)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right code signs in."""
@@ -221,7 +234,7 @@ class SecondStep(Step):
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
-        remember(self.request, done.person, ("pwd", self.factor.amr))
+        remember(self.request, done.person, ("pwd", self.factor.amr, *self.factor.also))
         if self.factor is RECOVERY:
             left = f"{done.codes_left} recovery code{'' if done.codes_left == 1 else 's'}"
             messages.warning(

@@ -101,7 +101,7 @@ def change_password(
     with _proved(actor, person, code, device, asked=asked):
         Person.objects.filter(id=person.id).update(password=password)
         record(Event.PASSWORD_CHANGED, actor=actor, tenant=None, target=target_of(person))
-        _only_here(person, session_key)
+        only_here(person, session_key)
     give_back(own_password_buckets(person.id))
     person.password = password
     return person
@@ -116,7 +116,7 @@ def renew_recovery_codes(
     with _proved(actor, person, code, device) as change:
         set_recovery_codes(person.id, codes)
         record(Event.RECOVERY_CODES_MADE, actor=actor, tenant=None, target=target_of(person))
-        _only_here(person, session_key)
+        only_here(person, session_key)
         change.made = person.id
     return codes
 
@@ -140,7 +140,7 @@ def change_app(
             raise Refusal("REQUEST_INVALID", errors=[wrong])
         set_app(person.id, enrolment.seed, step)
         record(Event.SECOND_FACTOR_CHANGED, actor=actor, tenant=None, target=target_of(person))
-        _only_here(person, session_key)
+        only_here(person, session_key)
 
 
 def needs_code(code: str) -> None:
@@ -151,7 +151,7 @@ def needs_code(code: str) -> None:
         faults.settle()
 
 
-def _only_here(person: Person, session_key: str) -> None:
+def only_here(person: Person, session_key: str) -> None:
     """Every other session ends, and links that were asked for; this one is proved anew."""
     Session.objects.filter(person_id=person.id).exclude(digest=digest_of(session_key)).delete()
     PasswordReset.objects.filter(person_id=person.id).delete()

@@ -23,7 +23,7 @@ from django_otp.oath import hotp
 from portal.core import tokens
 from portal.core.clock import now
 from portal.core.sealing import SealBroken, open_sealed, seal
-from portal.tenancy.models import RecoveryCode, Totp
+from portal.tenancy.models import Passkey, RecoveryCode, Totp
 
 SEED_BYTES: Final = 20
 """RFC 4226, section 4, R6."""
@@ -126,11 +126,12 @@ def use_code(person_id: str, text: str) -> bool:
 
 def has_second_factor(person_id: str) -> bool:
     """Whether a password alone never signs this person in. Inside the platform's scope."""
-    return bool(Totp.objects.filter(user_id=person_id, confirmed=True).exists())
+    apps = Totp.objects.filter(user_id=person_id, confirmed=True)
+    return bool(apps.exists() or Passkey.objects.filter(user_id=person_id).exists())
 
 
 def drop_second_factors(person_id: str) -> None:
-    """Leave the person with none. In a transaction."""
+    """Leave the person with no app and no codes. In a transaction."""
     Totp.objects.filter(user_id=person_id).delete()
     RecoveryCode.objects.filter(person_id=person_id).delete()
 

@@ -9,7 +9,8 @@ from django.utils.functional import SimpleLazyObject
 
 FACTORS = "auth"
 """Session: how its person proved themselves (`amr`, RFC 8176): `["pwd", "otp"]`."""
-SECOND = frozenset({"otp", "recovery", "mfa"})
+SECOND = frozenset({"otp", "recovery", "mfa", "hwk", "swk"})
+"""A passkey that signed in without a password verified its person besides."""
 BOUND = "tenant"
 BOUND_BY = "issuer"
 """Session: the id of the tenant whose provider let its person in, for that tenant alone; and that

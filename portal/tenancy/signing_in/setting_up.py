@@ -25,6 +25,7 @@ from portal.tenancy.signing_in.factors import (
     step_of,
 )
 from portal.tenancy.signing_in.inviting import lock_first, open_invitation
+from portal.tenancy.signing_in.passkeys import drop_passkeys
 from portal.tenancy.signing_in.signing import APP, NO_SUCH_CODE, WAIVED, Factor, note_signed_in
 from portal.tenancy.signing_in.waiving import may_waive
 from portal.tenancy.texts import fault_of_email, fault_of_text
@@ -97,7 +98,9 @@ def set_up_first_administrator(
 
 
 def accept_invitation(*, visitor: Actor, token: str, chosen: Chosen) -> Person:
-    """Choose password and second factor, by the link of an invitation; other sessions end.
+    """Choose password and second factor, by the link of an invitation.
+
+    Other sessions end, and passkeys that there were are gone.
 
     Refuses as `set_up_first_administrator`.
     """
@@ -144,8 +147,9 @@ def set_up(
     PasswordReset.objects.filter(person_id=person.id).delete()
     auth = tuple(dict.fromkeys(("pwd", factor.amr)))
     actor = replace(visitor, id=person.id, label=person.name, auth=auth)
+    drop_passkeys(actor, person)
     record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
-    note_signed_in(actor, person, factor)
+    note_signed_in(actor, person, factor, by_link=True)
     return actor
 
 

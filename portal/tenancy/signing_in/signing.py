@@ -23,7 +23,7 @@ from portal.tenancy.people import target_of
 from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in import passwords
 from portal.tenancy.signing_in.backend import person_by
-from portal.tenancy.signing_in.enforcing import note_past_sso, refuse_past_sso
+from portal.tenancy.signing_in.enforcing import RULE, note_past_sso, refuse_past_sso
 from portal.tenancy.signing_in.factors import (
     has_second_factor,
     recovery_codes_left,
@@ -60,6 +60,8 @@ class Factor(NamedTuple):
     words: str
     use: Callable[[str, str], bool]
     wrong: str
+    also: tuple[str, ...] = ()
+    """What else it proves: with a passkey, that somebody was there."""
 
 
 APP: Final = Factor("otp", "six-digit code", use_code, WRONG_CODE)
@@ -132,7 +134,7 @@ def check_password(
     try:
         refuse_past_sso(person)
     except Refusal:
-        note_failed(visitor, person, "rule that people come through the provider")
+        note_failed(visitor, person, RULE)
         raise
     return person
 
@@ -151,15 +153,25 @@ def use_factor(*, visitor: Actor, person: Person, factor: Factor, text: str) -> 
 @contextmanager
 def proving(visitor: Actor, person: Person, factor: Factor, device: str | None) -> Iterator[None]:
     """Around a verb that uses a code: tries are counted, a failed one is recorded."""
-    buckets = _code_buckets(person.id, device)
+    with trying(visitor, person, factor.words, _code_buckets(person.id, device)):
+        yield
+
+
+@contextmanager
+def trying(
+    visitor: Actor, person: Person | None, words: str, buckets: list[Bucket]
+) -> Iterator[None]:
+    """The same for whatever is tried, called `words`."""
     with counted(visitor, person, buckets):
         try:
             yield
         except Refusal as refusal:
             if refusal.code == "CREDENTIAL_INVALID":
-                note_failed(visitor, person, factor.words)
+                note_failed(visitor, person, words)
             else:
                 give_back(buckets)
+            if refusal.code == "FORBIDDEN":
+                note_failed(visitor, person, RULE)
             raise
     give_back(buckets)
 
@@ -173,7 +185,9 @@ def sign_in(
     was disabled or changed their password meanwhile.
     """
     known = device_of(person, device)
-    actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", factor.amr))
+    actor = replace(
+        visitor, id=person.id, label=person.name, auth=("pwd", factor.amr, *factor.also)
+    )
     with proving(visitor, person, factor, known), platform_change("a person's sign-in"):
         lock_unchanged(person)
         use_factor(visitor=actor, person=person, factor=factor, text=code)
@@ -207,18 +221,20 @@ def lock_unchanged(person: Person) -> None:
         raise Refusal("NOT_FOUND")
 
 
-def note_signed_in(actor: Actor, person: Person, factor: Factor) -> None:
+def note_signed_in(
+    actor: Actor, person: Person, factor: Factor, event: Event = Event.LOGIN_SUCCEEDED, *,
+    by_link: bool = False,
+) -> None:  # fmt: skip
     """Write down that the person signed in here. In the transaction that proved it.
 
-    Refuses with FORBIDDEN while single sign-on is enforced, but for security admins: an alert.
+    Refuses with FORBIDDEN while single sign-on is enforced (portal.tenancy.signing_in.enforcing).
     """
-    refuse_past_sso(person)
     Person.objects.filter(id=person.id).update(last_sign_in_at=Now())
     record(
-        Event.LOGIN_SUCCEEDED, actor=actor, tenant=None, target=target_of(person),
+        event, actor=actor, tenant=None, target=target_of(person),
         payload={"factor": factor.words},
     )  # fmt: skip
-    note_past_sso(actor, person, factor.words)
+    note_past_sso(actor, person, factor.words, by_link=by_link)
 
 
 def sign_out(*, actor: Actor, person: Person, session_key: str) -> None:
