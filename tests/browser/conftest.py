@@ -15,16 +15,13 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from portal.tenancy.models import Person
 from tests.browser.databases import own_database
 from tests.browser.server import Portal
-from tests.browser.watch import Tab, tab
+from tests.browser.watch import PHONE, WIDE, Tab, tab
 from tests.pages.browser import session_of, staff
 from tests.plugin import ROOT
 
 # Playwright's loop runs in the tests' thread; Django would take every query of ours for one of a
 # coroutine's.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-
-WIDE = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +59,8 @@ def browse(chromium: Browser, portal: Portal) -> Iterator[Open]:
         context = chromium.new_context(
             viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]
             color_scheme="dark" if dark else "light",
+            # A colour that is still on its way to another has no contrast to measure.
+            reduced_motion="reduce",
             java_script_enabled=scripts, locale="en-GB", timezone_id="Europe/Berlin",
             permissions=["clipboard-read", "clipboard-write"],
         )  # fmt: skip

@@ -11,6 +11,7 @@ from portal import admin_site, tenant_site
 from tests.browser.watch import Tab
 
 NOT_BY_LINK = {
+    "guide-file": "a file",
     "login": "who is signed in is not sent there",
     "login-code": "a step of signing in",
     "login-recovery": "a step of signing in",

@@ -95,6 +95,8 @@ def people_and_keys() -> dict[str, Any]:
     from portal.tenancy.scope import platform_scope
     from portal.tenancy.signing_in.factors import Enrolment, set_app, set_recovery_codes
     from portal.tenancy.tenants import create_tenant
+    from tests.browser.others import others
+    from tests.pages.app import someone
     from tests.pages.browser import session_of
 
     operator = system("story")
@@ -161,6 +163,7 @@ def people_and_keys() -> dict[str, Any]:
         set_recovery_codes(sol.id, enrolment.codes)
     own_passkeys(sol)
     told["session"] = session_of(sol)
+    told["sign_in"] = someone("Lea Winter").told()
     told["also"] = others(admin, told)
     told["own_also"] = [
         f"/t/acme/keys/{told['keys'][name]}/{verb}/"
@@ -184,55 +187,6 @@ def own_passkeys(person: Any) -> None:
                 user=person, name=name, credential_id=id, public_key=b"", backup_eligible=copied,
                 last_used_at=at,
             )  # fmt: skip
-
-
-def others(admin: Any, told: dict[str, Any]) -> list[str]:
-    """What is in another state than most, and the pages that only it leads to."""
-    from portal.tenancy.factor_policy import waive_factor
-    from portal.tenancy.management_tokens import create_management_token
-    from portal.tenancy.memberships import add_member, disable_membership
-    from portal.tenancy.people import create_person, disable_person
-    from portal.tenancy.signing_in.inviting import invite_person
-    from portal.tenancy.tenants import create_tenant, suspend_tenant
-    from tests.browser.providers import set_up_providers
-
-    reason = "They closed their account."
-    quiet = create_tenant(actor=admin, slug="contoso", name="Contoso")
-    suspend_tenant(actor=admin, tenant_id=quiet.id, reason=reason)
-    waive_factor(actor=admin, tenant_id=quiet.id, reason="A trial of a month.")
-    ira = create_person(
-        actor=admin, email="ira@countersign.example", name="Ira Bloom", platform_role="auditor"
-    )
-    invite_person(actor=admin, person_id=ira.id)
-    gone = create_person(actor=admin, email="kim@contoso.example", name="Kim Osei")
-    disable_person(actor=admin, person_id=gone.id, reason="Left.")
-    acme = told["tenants"]["acme"]
-    cleo = create_person(actor=admin, email="cleo@acme.example", name="Cleo Marsh")
-    left = add_member(actor=admin, tenant_id=acme, person_id=cleo.id, role="viewer")
-    disable_membership(actor=admin, tenant_id=acme, membership_id=left.id, reason="Moved.")
-    owner = add_member(actor=admin, tenant_id=acme, person_id=ira.id, role="developer")
-    token = create_management_token(
-        actor=admin, tenant_id=acme, creator_id=owner.id, name="deploy-bot", scopes=["keys:write"]
-    ).token  # fmt: skip
-    return [
-        f"/admin/keys/{told['keys']['legacy-crm']}/resume/",
-        *(
-            f"/admin/keys/{told['keys']['checkout-assistant']}/{verb}/"
-            for verb in ("edit", "suspend", "revoke")
-        ),
-        "/admin/tenants/contoso/resume/",
-        "/admin/tenants/contoso/second-factor/require/",
-        "/admin/security/prove/",
-        "/admin/login/forgot/",
-        "/admin/login/factor/",
-        "/admin/tenants/acme/suspend/",
-        f"/admin/tenants/acme/members/{owner.id}/role/",
-        f"/admin/tenants/acme/members/{owner.id}/disable/",
-        f"/admin/tenants/acme/members/{left.id}/enable/",
-        f"/admin/tenants/acme/tokens/{token.id}/revoke/",
-        f"/admin/people/{gone.id}/enable/",
-        *set_up_providers(admin, told),
-    ]
 
 
 def usage(told: dict[str, Any]) -> None:
@@ -268,10 +222,14 @@ def usage(told: dict[str, Any]) -> None:
                         told["gateways"][slug], code, f"203.0.113.{draw.randint(1, 60)}",
                         "POST", "/v1/chat/completions", "gpt-4o",
                     ))  # fmt: skip
+                # At once: a trigger follows each statement.
+                db.execute(
+                    "INSERT INTO keys_hourlyusage SELECT tenant, key, hour, code, n, granted::jsonb"
+                    " FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[],"
+                    " %s::bigint[], %s::text[]) AS r (tenant, key, hour, code, n, granted)",
+                    [list(column) for column in zip(*rows, strict=True)],
+                )
                 with db.cursor() as cursor:
-                    cursor.executemany(
-                        "INSERT INTO keys_hourlyusage VALUES (%s, %s, %s, %s, %s, %s)", rows
-                    )
                     cursor.executemany(
                         "INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id,"
                         " code, units, address, method, route, model, subject_ref, purpose)"

@@ -1,16 +1,18 @@
 """A key's life in the browser: create, copy, use, suspend, resume, revoke."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, Story
 from tests.browser.watch import Tab
 
 CHAT = "chat:write"
+NEW = "/admin/keys/new/?tenant=acme"
 
 
-def fill_in(page: Page, base: str, name: str) -> None:
+def fill_in(page: Page, address: str, name: str) -> None:
     """The form of a new key of Acme's."""
-    page.goto(f"{base}/admin/keys/new/?tenant=acme")
+    page.goto(address)
     page.get_by_label("Name", exact=True).first.fill(name)
     page.get_by_label("Owner").select_option(index=1)
     page.get_by_label(CHAT).check()
@@ -32,11 +34,11 @@ def opened(browse: Open, story: Story, **how: bool) -> Tab:
     return browse(base=story.portal.base, session=story.told["session"], **how)
 
 
-def live_and_die(tab: Tab, story: Story, name: str) -> None:
+def live_and_die(tab: Tab, story: Story, name: str, new: str = NEW) -> None:
     """From the form to KEY_REVOKED, asking as a gateway after every step."""
     page, base = tab.page, story.portal.base
     gateway = story.told["gateway_tokens"]["acme"]
-    fill_in(page, base, name)
+    fill_in(page, f"{base}{new}", name)
     page.get_by_role("button", name="Create key").click()
     secret = secret_on(page)
     assert story.portal.ask(gateway, secret, CHAT)["code"] == "OK"
@@ -71,7 +73,7 @@ def test_the_copy_button_copies_the_secret_and_a_reload_issues_nothing(
 ) -> None:
     tab = opened(browse, story)
     page = tab.page
-    fill_in(page, tab.base, "copied")
+    fill_in(page, f"{tab.base}{NEW}", "copied")
     page.get_by_role("button", name="Create key").click()
     assert tab.axe() == []
     secret = secret_on(page)
@@ -85,44 +87,11 @@ def test_the_copy_button_copies_the_secret_and_a_reload_issues_nothing(
     assert page.locator("table.list tbody tr").count() == 1
 
 
-def test_a_key_is_made_and_revoked_with_the_keyboard_alone(browse: Open, story: Story) -> None:
-    tab = opened(browse, story)
-    page = tab.page
-    page.goto(f"{tab.base}/admin/keys/new/?tenant=acme")
-    to(page, "input[name=name]")
-    page.keyboard.type("by keyboard")
-    to(page, "select[name=owner]")
-    page.keyboard.press("ArrowDown")
-    to(page, f"input[name=scopes][value='{CHAT}']")
-    page.keyboard.press("Space")
-    to(page, "button[type=submit].primary")
-    page.keyboard.press("Enter")
-    expect(page.locator(".secret output")).to_be_visible()
-    href = page.get_by_role("link", name="by keyboard").first.get_attribute("href")
-    page.goto(f"{tab.base}{href}revoke/")
-    to(page, "[name=reason]")
-    page.keyboard.type("tried by keyboard")
-    to(page, "button.bad[type=submit]")
-    page.keyboard.press("Enter")
-    expect(page.locator(".messagelist")).to_be_visible()
-
-
-def to(page: Page, selector: str) -> None:
-    """Press Tab until the focus is there, and seen to be there."""
-    for _ in range(120):
-        page.keyboard.press("Tab")
-        if page.evaluate("s => document.activeElement.matches(s)", selector):
-            outline = page.evaluate(
-                "() => { const s = getComputedStyle(document.activeElement);"
-                " return s.outlineStyle !== 'none' || s.boxShadow !== 'none' }"
-            )
-            assert outline, f"{selector}: the focus can't be seen"
-            return
-    raise AssertionError(f"the keyboard does not reach {selector}")
-
-
-def test_filters_narrow_the_list_and_are_taken_away_one_by_one(browse: Open, story: Story) -> None:
-    tab = opened(browse, story)
+@pytest.mark.parametrize("scripts", [True, False], ids=["", "without scripts"])
+def test_filters_narrow_the_list_and_are_taken_away_one_by_one(
+    browse: Open, story: Story, scripts: bool
+) -> None:
+    tab = opened(browse, story, scripts=scripts)
     page = tab.page
     page.goto(f"{tab.base}/admin/keys/")
     before = page.locator("table.list tbody tr").count()

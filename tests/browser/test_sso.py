@@ -12,7 +12,7 @@ from portal.tenancy.scope import platform_scope
 from portal.tenancy.sso.configuring import Definition, create_provider
 from portal.tenancy.sso.domains import claim_domain
 from portal.tenancy.sso.provider import PLATFORM
-from tests.browser.conftest import Open, Story
+from tests.browser.conftest import Open
 from tests.browser.server import Portal
 from tests.browser.test_first_run import code_of
 from tests.browser.watch import Tab
@@ -135,15 +135,3 @@ def test_an_auditor_comes_through_the_platforms_provider(
     expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
     assert tab.axe() == [] and tab.overflow() == []
     forgive(tab, real)
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_pages_of_a_provider_hold_together(browse: Open, story: Story, dark: bool) -> None:
-    session = story.told["session"]
-    for tab in (
-        browse(base=story.portal.base, session=session, dark=dark),
-        browse(base=story.portal.base, session=session, dark=dark, phone=True),
-    ):
-        for path in story.told["sso"]:
-            tab.open(path)
-            assert tab.axe() == [] and tab.overflow() == [], path

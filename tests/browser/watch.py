@@ -11,6 +11,11 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Re
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LONGEST = 1600  # px of a picture
 SERIOUS = ("serious", "critical")
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+COLOURS: dict[str, Any] = {"runOnly": ["color-contrast"]}
+BUT_COLOURS: dict[str, Any] = {"rules": {"color-contrast": {"enabled": False}}}
+"""The rule that depends on light and dark, and those that depend on the width."""
 
 
 @dataclass
@@ -57,10 +62,25 @@ class Tab:
         )
         return told
 
-    def axe(self) -> list[str]:
+    def findings(self) -> list[str]:
+        """What is wrong with the page, unfolded: wide, in the dark, and on a phone."""
+        self.page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
+        wide = self.axe() + self.overflow()
+        self.page.emulate_media(color_scheme="dark")
+        dark = self.axe(COLOURS)
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        narrow = self.axe(BUT_COLOURS) + self.overflow()
+        self.page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        return wide + [f"dark: {each}" for each in dark] + [f"phone: {each}" for each in narrow]
+
+    def axe(self, options: dict[str, Any] | None = None) -> list[str]:
         """axe-core's serious findings, in a line each."""
-        self.page.evaluate(AXE)
-        found: dict[str, Any] = self.page.evaluate("axe.run({resultTypes: ['violations']})")
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE)
+        found: dict[str, Any] = self.page.evaluate(
+            "options => axe.run({resultTypes: ['violations'], ...options})", options or {}
+        )
         return [
             f"{violation['id']}: {node['html'][:160]}: {node['failureSummary'][:200]}"
             for violation in found["violations"]

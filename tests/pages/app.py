@@ -41,6 +41,13 @@ class Someone:
             Totp.objects.filter(user=self.person).update(last_step=0)
         return code_of(self.enrolment.seed, steps)
 
+    def told(self) -> dict[str, str]:
+        """What they know and hold, for another process to sign in with."""
+        self.code()
+        return {
+            "email": self.person.email, "password": self.password, "seed": self.enrolment.key,
+        }  # fmt: skip
+
 
 def someone(name: str = "Sol Okafor", role: str = "security_admin") -> Someone:
     """A new person with password, app and recovery codes."""
