@@ -32,10 +32,14 @@ from portal.tenancy.pages import (
     gateway_edit,
     gateways,
     management_tokens,
+    member_list,
     members,
     outbox,
     people,
     person,
+    person_sso,
+    provider,
+    provider_addresses,
     security,
     sign_in,
     tenant,
@@ -55,6 +59,7 @@ PAGES: list[URLPattern] = [
     path("tenants/<slug:slug>/", tenant.TenantPage.as_view(), name="tenant"),
     path("tenants/<slug:slug>/suspend/", tenant.SuspendTenant.as_view(), name="tenant-suspend"),
     path("tenants/<slug:slug>/resume/", tenant.ResumeTenant.as_view(), name="tenant-resume"),
+    path("tenants/<slug:slug>/members/", member_list.Members.as_view(), name="members"),
     path("tenants/<slug:slug>/members/new/", members.AddMember.as_view(), name="member-add"),
     path(
         "tenants/<slug:slug>/members/<id:id>/role/",
@@ -71,12 +76,23 @@ PAGES: list[URLPattern] = [
         members.EnableMember.as_view(),
         name="member-enable",
     ),
+    path("tenants/<slug:slug>/sso/", provider.ProviderPage.as_view(), name="sso"),
+    *(
+        path(f"tenants/<slug:slug>/sso/{address}/", page.as_view(), name=name)
+        for address, page, name in provider_addresses.PAGES
+    ),
     path("people/", people.People.as_view(), name="people"),
     path("new/person/", people.NewPerson.as_view(), name="person-new"),
     path("people/<id:id>/", person.PersonPage.as_view(), name="person"),
     path("people/<id:id>/role/", person.PersonRole.as_view(), name="person-role"),
     path("people/<id:id>/invite/", person.InvitePerson.as_view(), name="person-invite"),
     path("people/<id:id>/disable/", person.DisablePerson.as_view(), name="person-disable"),
+    path("people/<id:id>/sso/", person_sso.InviteToLink.as_view(), name="person-sso"),
+    path(
+        "people/<id:id>/sso/<id:identity>/untie/",
+        person_sso.UnlinkIdentity.as_view(),
+        name="person-untie",
+    ),
     path("people/<id:id>/enable/", person.EnablePerson.as_view(), name="person-enable"),
     path("outbox/", outbox.Outbox.as_view(), name="outbox"),
     path("outbox/<id:id>/", outbox.MailPage.as_view(), name="mail"),
@@ -136,8 +152,12 @@ class AdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no types
     site_url = None
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Ours first."""
-        return [*PAGES, *super().get_urls()]
+        """Ours first; without the page that Django's own change of a password would end on."""
+        stock = super().get_urls()
+        return [
+            *PAGES,
+            *(each for each in stock if getattr(each, "name", "") != "password_change_done"),
+        ]
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: object = None

@@ -15,6 +15,10 @@ app.conf.beat_schedule = {
     "old usage": {"task": "keys.tasks.forget_usage", "schedule": 3600.0},
     "sessions": {"task": "portal.tenancy.tasks.forget_sign_ins", "schedule": 3600.0},
     "mails": {"task": "portal.tenancy.tasks.deliver_mails", "schedule": 60.0},
+    "old invitations": {
+        "task": "portal.tenancy.tasks.forget_invitations",
+        "schedule": 24 * 3600.0,
+    },
     "old mails": {"task": "portal.tenancy.tasks.forget_mails", "schedule": 24 * 3600.0},
     "idempotency records": {"task": "portal.tenancy.tasks.forget_requests", "schedule": 3600.0},
 }

@@ -23,6 +23,7 @@ TAGS: Final = {
     "keys": "Keys",
     "limits": "Limits",
     "usage": "Usage",
+    "members": "Members",
     "audit": "Audit",
 }
 

@@ -45,6 +45,15 @@ TENANT: Final[Groups] = (
         ),
     ),
     ("Record", (("ledger", "Ledger", "audit:read"),)),
+    (
+        "Tenant",
+        (
+            ("members", "Members", "members:read"),
+            ("tokens", "Management tokens", "own-tokens:read"),
+            ("sso", "Single sign-on", "sso:read"),
+            ("guide", "Gateway set-up", "gateways:read"),
+        ),
+    ),
 )
 """The same of a tenant's own pages."""
 

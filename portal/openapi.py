@@ -8,6 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from audit import api as audit_api
 from keys.api import check_path, components
+from portal.tenancy import members_api
 
 
 class ManagementTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped library
@@ -25,6 +26,21 @@ class ManagementTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-
         }
 
 
+class DirectoryTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the same
+    """How the schema names the directory token."""
+
+    target_class = "portal.tenancy.directory_tokens.DirectoryTokens"
+    name = "directory_token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """A bearer token (RFC 6750)."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A directory token, `csd_…`, of the provider of the tenant in the path.",
+        }
+
+
 def add_check_path(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
@@ -38,7 +54,10 @@ def add_check_path(
                 operation["requestBody"]["required"] = True
     found = result.setdefault("components", {})
     found.setdefault("schemas", {}).update(
-        components.COMPONENTS | audit_api.COMPONENTS | check_path.COMPONENTS
+        components.COMPONENTS
+        | audit_api.COMPONENTS
+        | members_api.COMPONENTS
+        | check_path.COMPONENTS
     )
     found.setdefault("securitySchemes", {}).update(check_path.SECURITY)
     result["paths"] = {**check_path.PATHS, **result["paths"]}

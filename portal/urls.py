@@ -11,8 +11,12 @@ from keys.api.usage import Usage
 from portal import front, tenant_site
 from portal.admin_site import site
 from portal.core import health
+from portal.tenancy.members_api import DisableMember, Members, OneMember
+from portal.tenancy.pages import sso, sso_factor
 from portal.tenancy.pages.choice import Choice
+from portal.tenancy.pages.join import Accept, Join
 from portal.tenancy.pages.set_up import SetUp
+from portal.tenancy.pages.sso_link import Link
 
 # `str`, never a shape of its own: an id that could not be one is as unknown as any other.
 TENANT = "v1/tenants/<str:tenant>"
@@ -22,7 +26,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", site.urls),
     path("t/", Choice.as_view(), name="choice"),
     path("t/<slug:slug>/", include((tenant_site.PAGES, "tenant"))),
+    path("sso/", sso.Find.as_view(), name="sso"),
+    path("sso/platform/", sso.AtPlatform.as_view(), name="sso-platform"),
+    path("sso/at/<slug:slug>/", sso.AtTenant.as_view(), name="sso-tenant"),
+    path("sso/back/<str:provider>", sso.Back.as_view(), name="sso-back"),
+    path("sso/code/", sso_factor.OwnCode.as_view(), name="sso-code"),
+    path("sso/recovery/", sso_factor.OwnRecovery.as_view(), name="sso-recovery"),
+    path("sso/factor/", sso_factor.OwnFactor.as_view(), name="sso-factor"),
+    path("sso/link/", Link.as_view(), name="sso-link"),
     path("setup/<str:token>", SetUp.as_view(), name="setup"),
+    path("join/<str:token>", Join.as_view(), name="join"),
+    path("invitations/<id:id>/", Accept.as_view(), name="invitation"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
@@ -36,6 +50,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{TENANT}/limits", Limits.as_view(), name="limits"),
     path(f"{TENANT}/limits/<str:id>", OneLimit.as_view(), name="limit"),
     path(f"{TENANT}/usage", Usage.as_view(), name="usage"),
+    path(f"{TENANT}/members", Members.as_view(), name="members"),
+    path(f"{TENANT}/members/<str:id>", OneMember.as_view(), name="member"),
+    path(f"{TENANT}/members/<str:id>/disable", DisableMember.as_view(), name="member-disable"),
     path(f"{TENANT}/audit/events", AuditEvents.as_view(), name="audit-events"),
 ]
 

@@ -51,7 +51,7 @@ class RolledUp(Data):
 
 
 class Until(Data):
-    """A link to set up a sign-in, and when it ends."""
+    """A link that was handed out, and when it ends."""
 
     until: str
 
@@ -60,6 +60,19 @@ class Factor(Data):
     """What a sign-in was proved with or failed at: `password`, `six-digit code`, …"""
 
     factor: str
+
+
+class Through(Data):
+    """Whose word it was that someone signed in, and what proved it beside."""
+
+    provider: str
+    factor: str
+
+
+class Tied(Data):
+    """The issuer at which a person is known as somebody."""
+
+    issuer: str
 
 
 class Left(Data):
@@ -109,6 +122,7 @@ class Event(Enum):
         "recovery_code.used", "{actor} used a recovery code; {left} are left", Left,
     )  # fmt: skip
     SESSIONS_ENDED = ("sessions.ended", "{actor} ended {ended} other sessions of theirs", Ended)
+    SESSIONS_CUT = ("sessions.cut", "{actor} ended {ended} sessions of {target}", Ended)
     LOGIN_SUCCEEDED = (
         "login.succeeded", "{actor} signed in with password and {factor}", Factor, "access",
     )  # fmt: skip
@@ -118,7 +132,19 @@ class Event(Enum):
     LOGIN_THROTTLED = (
         "login.throttled", "sign-ins as {target} have to wait: too many failed", None, "access",
     )  # fmt: skip
+    LOGIN_THROUGH_PROVIDER = (
+        "login.through_provider", "{actor} signed in through {provider}, with {factor}",
+        Through, "access",
+    )  # fmt: skip
+    LOGIN_BREAK_GLASS = (
+        "login.break_glass", "{actor} signed in past single sign-on, with password and {factor}",
+        Factor, "access",
+    )  # fmt: skip
     LOGIN_ENDED = ("login.ended", "{actor} signed out", None, "access")
+    INVITATION_SENT = ("invitation.sent", "{actor} invited {target}", Until)
+    INVITATION_SENT_AGAIN = ("invitation.sent_again", "{actor} invited {target} again", Until)
+    INVITATION_WITHDRAWN = ("invitation.withdrawn", "{actor} withdrew {target}")
+    INVITATION_ACCEPTED = ("invitation.accepted", "{actor} accepted {target}")
     MEMBERSHIP_CREATED = ("membership.created", "{actor} created {target}")
     MEMBERSHIP_CHANGED = ("membership.changed", "{actor} changed {target}")
     MEMBERSHIP_ENABLED = ("membership.enabled", "{actor} enabled {target}")
@@ -132,6 +158,21 @@ class Event(Enum):
     GATEWAY_DISABLED = ("gateway.disabled", "{actor} disabled {target}")
     MANAGEMENT_TOKEN_CREATED = ("management_token.created", "{actor} created {target}")
     MANAGEMENT_TOKEN_REVOKED = ("management_token.revoked", "{actor} revoked {target}")
+    PROVIDER_CREATED = ("identity_provider.created", "{actor} set up {target}")
+    PROVIDER_CHANGED = ("identity_provider.changed", "{actor} changed {target}")
+    PROVIDER_TURNED_ON = ("identity_provider.turned_on", "{actor} turned {target} on")
+    PROVIDER_TURNED_OFF = ("identity_provider.turned_off", "{actor} turned {target} off")
+    DOMAIN_CLAIMED = ("domain.claimed", "{actor} claimed {target}")
+    DOMAIN_VERIFIED = ("domain.verified", "{actor} showed that {target} is the tenant's")
+    DOMAIN_REMOVED = ("domain.removed", "{actor} removed {target}")
+    IDENTITY_INVITED = (
+        "identity.invited",
+        "{actor} invited {target} to sign in through a provider",
+    )
+    IDENTITY_LINKED = ("identity.linked", "{actor} tied {target} to {issuer}", Tied)
+    IDENTITY_UNLINKED = ("identity.unlinked", "{actor} untied {target} from {issuer}", Tied)
+    DEPROVISIONING_TOKEN_CREATED = ("deprovisioning_token.created", "{actor} created {target}")
+    DEPROVISIONING_TOKEN_REVOKED = ("deprovisioning_token.revoked", "{actor} revoked {target}")
     ACCESS_REFUSED = (
         "access.refused", "{actor} was refused {action} on {target}", Refused, "access",
     )  # fmt: skip

@@ -13,7 +13,8 @@ from audit.ledger.reading import beyond, entries, of_anything
 from audit.ledger.values import IDENTIFIER
 from portal.core.clock import UTC
 from portal.tenancy.models import Person, Tenant
-from portal.tenancy.pages.lists import COUNTED, Chip, Filter, Listing
+from portal.tenancy.pages.lists import COUNTED, UNKEPT, Chip, Filter, Listing
+from portal.tenancy.pages.pasted import PASTED
 
 EXACT: Final = ("actor", "target", "request")
 """Filters that pages link to: an id, exactly."""
@@ -23,6 +24,15 @@ PLATFORM: Final = "platform"
 NOBODY: Final = "nobody"
 
 TYPE: Final = Filter("type", "Event", [("", "Any event"), *((t, t) for t in sorted(BY_TYPE))])
+OF_NO_TENANT: Final = frozenset({
+    "person", "setup_link", "password", "second_factor", "recovery_codes", "recovery_code",
+    "sessions", "login", "mail", "gateway", "drain",
+})  # fmt: skip
+"""Nouns of events that are recorded with no tenant: the platform's alone to look for."""
+OWN_TYPE: Final = Filter(
+    "type", "Event",
+    [(t, words) for t, words in TYPE.choices if t.partition(".")[0] not in OF_NO_TENANT],
+)  # fmt: skip
 OUTCOME: Final = Filter(
     "outcome",
     "Outcome",
@@ -31,7 +41,7 @@ OUTCOME: Final = Filter(
 
 
 def tenant_names() -> dict[str, str]:
-    """Every tenant's name by id. Inside the platform's scope."""
+    """Every tenant's name by id that the scope shows: in a tenant's, its own."""
     return dict(Tenant.objects.order_by("name", "id").values_list("id", "name"))
 
 
@@ -55,13 +65,16 @@ class Asked(Listing):
     dates: bool = True
     names: dict[str, str] = field(default_factory=dict)
     """Tenants' names by id."""
+    own: bool = False
+    """Whether it is one tenant's own slice: there is no tenant to choose, and nothing of none."""
     older_than: str = ""
     newer_than: str = ""
     """The ids that the next pages begin behind; empty where the list ends."""
 
     def __post_init__(self) -> None:
         choices = [("", "Any tenant"), (PLATFORM, "Platform"), *self.names.items()]
-        self.filters = [TYPE, Filter("tenant", "Tenant", choices), OUTCOME]
+        every = [TYPE, Filter("tenant", "Tenant", choices), OUTCOME]
+        self.filters = [OWN_TYPE, OUTCOME] if self.own else every
         super().__post_init__()
         self.exact = {name: self._identifier(name) for name in EXACT}
 
@@ -74,7 +87,7 @@ class Asked(Listing):
 
     def address(self, **changes: str | int | None) -> str:
         """As a list's; with another filter it begins at the newest again."""
-        held = {n: v for n, v in self.query.items() if n not in PLACES and v}
+        held = {n: v for n, v in self.query.items() if n not in (*PLACES, *UNKEPT) and v}
         told = {**held, **{n: str(v) for n, v in changes.items()}}
         return f"?{urlencode({n: v for n, v in told.items() if changes.get(n, v) is not None})}"
 
@@ -90,7 +103,9 @@ class Asked(Listing):
     @property
     def here(self) -> str:
         """This page's own query, to come back to."""
-        return f"?{self.query.urlencode()}" if self.query else ""
+        kept = self.query.copy()
+        kept.pop(PASTED, None)
+        return f"?{kept.urlencode()}" if kept else ""
 
     @property
     def newer(self) -> str:
@@ -101,8 +116,8 @@ class Asked(Listing):
         return self.address(before=self.older_than) if self.older_than else ""
 
     def rows_asked(self) -> QuerySet[Entry]:
-        """All entries that the filters leave, the newest first. Inside the platform's scope."""
-        tenant = self.chosen["tenant"]
+        """All entries that the filters leave, the newest first. Inside the scope."""
+        tenant = self.of
         found = entries(
             tenant=None if tenant == PLATFORM else tenant or None,
             type=self.chosen["type"] or None, outcome=self.chosen["outcome"] or None,
@@ -115,6 +130,11 @@ class Asked(Listing):
         if self.q:
             found = found.filter(of_anything(self._meant()))
         return found
+
+    @property
+    def of(self) -> str:
+        """The tenant whose entries are asked for; PLATFORM for those of none, empty for all."""
+        return next(iter(self.names), NOBODY) if self.own else self.chosen["tenant"]
 
     def _meant(self) -> str:
         if "@" not in self.q:

@@ -4,7 +4,7 @@ import uuid
 from typing import Any, Final
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from audit.ledger.models import Entry
 from audit.ledger.reading import entries
@@ -27,10 +27,15 @@ SELECT
 
 
 def counts() -> dict[str, Any]:
-    """The strip's figures. Inside the platform's scope."""
+    """The strip's figures, of what the scope shows."""
     with connection.cursor() as cursor:
         cursor.execute(COUNTS)
         return dict(zip(("all", "recent", "refused", "last"), cursor.fetchone(), strict=True))
+
+
+def asked(page: Page, query: QueryDict, **more: Any) -> Asked:
+    """What the address asks for; on a tenant's page of its own slice alone. Inside the scope."""
+    return Asked(query, names=tenant_names(), own=bool(page.within), **more)
 
 
 class Ledger(Page):
@@ -46,13 +51,13 @@ class Ledger(Page):
 
     def context(self) -> dict[str, Any]:
         self.open()
-        self.asked = Asked(self.request.GET, names=tenant_names(), size=self.size)
+        self.asked = asked(self, self.request.GET, size=self.size)
         self.asked.read(self.entry)
         names = self.asked.names
         return {
             "list": self.asked,
             "lines": [
-                Line(entry, marked(entry), names.get(entry.tenant_id or "", "Platform"))
+                Line(entry, marked(entry, self.url), names.get(entry.tenant_id or "", "Platform"))
                 for entry in self.asked.rows
             ],
             "counts": counts(),
@@ -91,7 +96,7 @@ class LedgerEntry(Ledger):
         assert entry is not None
         together = entries(tenant=None, request_id=entry.request_id) if entry.request_id else None
         return {
-            "facts": facts(entry),
+            "facts": facts(entry, self.url),
             "tenant": names.get(entry.tenant_id or "", entry.tenant_id or "Platform"),
             "together": together.order_by()[:100].count() if together is not None else 0,
         }

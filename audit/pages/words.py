@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
@@ -24,6 +24,8 @@ PROOFS: Final = {
 KINDS: Final = {
     "user": "person", "service": "service", "system": "Countersign", "gateway": "gateway",
 }  # fmt: skip
+Address = Callable[..., str]
+"""A page's way to another: its name and what it is about."""
 NONE: Final = "none"
 OUTCOMES: Final = {"success": "done", "denied": "refused", "error": "failed"}
 
@@ -45,23 +47,23 @@ class Difference(NamedTuple):
     came: list[str]
 
 
-def target_address(entry: Entry, namespace: str = "admin") -> str:
-    """The page of what the entry is about; empty where there is none."""
+def target_address(entry: Entry, url: Address) -> str:
+    """The page of what the entry is about; empty where there is none, here or at all."""
     id = entry.object_id
     if entry.object_type == "tenant":  # its page is called by its slug, which is its label
         id = body_of(payload_of(entry)).get("target", "")
     try:
-        return reverse(f"{namespace}:{PAGES[entry.object_type]}", args=[id])
+        return url(PAGES[entry.object_type], id)
     except (KeyError, NoReverseMatch):
         return ""
 
 
-def marked(entry: Entry) -> SafeString:
+def marked(entry: Entry, url: Address) -> SafeString:
     """The sentence: the actor bold, the target a link, everything else escaped."""
     told = phrase(entry, payload_of(entry))
     words = _Escaped(told.words.__getitem__)
     words["actor"] = format_html("<b>{}</b>", told.words["actor"])
-    if address := target_address(entry):
+    if address := target_address(entry, url):
         words["target"] = format_html('<a href="{}">{}</a>', address, told.words["target"])
     text = str(escape(told.template)).format_map(words) + str(escape(told.rest))
     return SafeString(" ".join(text.split()))  # escaped, word by word, just above
@@ -115,18 +117,18 @@ def _value(value: Any) -> str:
     return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)
 
 
-def facts(entry: Entry) -> dict[str, Any]:
+def facts(entry: Entry, url: Address) -> dict[str, Any]:
     """What stands beside the sentence on the entry's own page."""
     payload, envelope = payload_of(entry), json.loads(entry.envelope)
     body = body_of(payload)
     return {
-        "words": marked(entry),
+        "words": marked(entry, url),
         "actor": body.get("actor") or entry.actor_id,
         "kind": KINDS.get(entry.actor_kind, entry.actor_kind),
         "proofs": [PROOFS.get(means, means) for means in envelope["actor"]["auth"]],
         "address": body.get("address"),
         "label": body.get("target"),
-        "target_url": target_address(entry),
+        "target_url": target_address(entry, url),
         "code": envelope["reason"],
         "reason": body.get("reason"),
         "outcome": OUTCOMES.get(entry.outcome, entry.outcome),

@@ -19,7 +19,7 @@ from portal.core.clock import UTC, now
 from portal.core.ids import ALPHABET
 from portal.tenancy.models import Gateway, Tenant
 from portal.tenancy.pages.list_page import tenant_choice
-from portal.tenancy.pages.lists import COUNTED, Chip, Filter, Listing
+from portal.tenancy.pages.lists import COUNTED, UNKEPT, Chip, Filter, Listing
 
 T = TypeVar("T")
 DAY: Final = dt.timedelta(days=1)
@@ -166,7 +166,7 @@ class Asked(Listing):
 
     def address(self, **changes: str | int | None) -> str:
         """As a list's; with another filter it begins at the newest again."""
-        held = {n: v for n, v in self.query.items() if n not in PLACES and v}
+        held = {n: v for n, v in self.query.items() if n not in (*PLACES, *UNKEPT) and v}
         told = {**held, **{n: str(v) for n, v in changes.items()}}
         return f"?{urlencode({n: v for n, v in told.items() if changes.get(n, v) is not None})}"
 

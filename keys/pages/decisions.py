@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.codes import KIND, MEANING, Code
 from keys.figures import meaning_of
@@ -19,7 +19,6 @@ from portal.core.refusals import Refusal
 from portal.tenancy.models import Gateway
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 from portal.tenancy.permission import within
 
 CSS: Final = {"": "ok", "limit": "warn"}
@@ -70,9 +69,7 @@ class Decisions(Page):
     status = 200
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The list, with `format=csv` the file. A credential never stays in the address."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
+        """The list, with `format=csv` the file."""
         text = request.GET.get("q", "").strip().lower()
         if ID.fullmatch(text):
             return self.to("decision", text)
@@ -88,8 +85,6 @@ class Decisions(Page):
 
     def context(self) -> dict[str, Any]:
         asked = self.asked().read()
-        if PASTED in self.request.GET:
-            asked.faults.insert(0, PASTED_WORDS)
         self.status = asked.status
         return {
             "list": asked, "rows": rows_of(asked.rows), "csv": asked.address(format="csv"),

@@ -14,7 +14,6 @@ from portal.core import configuration
 from portal.core.clock import now
 from portal.tenancy.models import Membership, Tenant
 from portal.tenancy.pages.lists import COUNTED, Column, Filter, Listing
-from portal.tenancy.pages.pasted import PASTED
 
 State = ApiKey.State
 CHOOSABLE: Final = 50
@@ -73,7 +72,6 @@ class Sought(Listing):
 def sought(query: QueryDict, own: Tenant | None = None) -> Sought:
     """Read the address. Inside the scope. On a tenant's own pages there is no other to choose."""
     query = query.copy()
-    query.pop(PASTED, None)
     if own:
         query.pop("tenant", None)
     choice, tenant, typed = (None, own, False) if own else _tenants(query.get("tenant", ""))
@@ -111,7 +109,7 @@ def _owners(tenant: Tenant | None, asked: str) -> Filter | None:
     rows = Membership.objects.select_related("person").order_by("person__name", "id")
     found = list(rows.filter(tenant=tenant)[: CHOOSABLE + 1]) if tenant else []
     if len(found) > CHOOSABLE or not tenant:
-        found = list(rows.filter(id=asked[:64])) if asked else []
+        found = list(rows.filter(id=asked[:64].replace("\0", ""))) if asked else []
     if not (found or asked):
         return None
     return Filter("owner", "Owner", [("", "Any owner"), *((m.id, m.person.name) for m in found)])

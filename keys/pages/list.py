@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.models import ApiKey, Secret, SecretUse
 from keys.pages.day import Day, days_of
@@ -20,7 +20,6 @@ from portal.core.charts import left
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import COUNTED, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 
 State = ApiKey.State
 WINDOWS: Final = {
@@ -65,9 +64,7 @@ class Keys(Page):
     template = "keys/list.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The page, or with `format=csv` the file. A credential never stays in the address."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
+        """The page, or with `format=csv` the file."""
         if request.GET.get("format") == "csv":
             with self.scope():
                 listing = sought(request.GET, self.own_tenant)
@@ -87,8 +84,6 @@ class Keys(Page):
 
     def context(self) -> dict[str, Any]:
         listing = sought(self.request.GET, self.own_tenant)
-        if PASTED in self.request.GET:
-            listing.faults.insert(0, PASTED_WORDS)
         self.faulty = bool(listing.faults)
         # Which, then what of them: the sort never carries whole rows.
         ids = chosen(listing).values_list("id", flat=True)

@@ -68,7 +68,7 @@ def snippets(key: ApiKey, base: str) -> Snippets:
         facts["model"] = key.allowed_models[0]
     if facts:
         stated["request"] = facts
-    as_json = "".join(f", {json.dumps(name)}: {_shell(value)}" for name, value in stated.items())
+    as_json = "".join(f", {json.dumps(name)}: {in_quotes(value)}" for name, value in stated.items())
     as_python = "".join(f",\n    {name}={json.dumps(value)}" for name, value in stated.items())
     return Snippets(
         CURL.format(base=base, facts=as_json),
@@ -77,6 +77,6 @@ def snippets(key: ApiKey, base: str) -> Snippets:
     )
 
 
-def _shell(value: Any) -> str:
+def in_quotes(value: Any) -> str:
     """JSON between a shell's single quotes."""
     return json.dumps(value, ensure_ascii=False).replace("'", "'\\''")

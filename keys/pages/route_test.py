@@ -2,14 +2,13 @@
 
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.decision.routes import Route, RouteTable
 from portal.core.paths import is_plain
 from portal.tenancy.models import Api
 from portal.tenancy.pages.api import api_of
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 
 LONGEST: Final = 4_096
 """Bytes of a path that a check reads (CONTRACT.md)."""
@@ -30,14 +29,10 @@ class RouteTest(Page):
     template = "keys/api_try.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The question, and with one asked the answer. A credential never stays in the address."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
+        """The question, and with one asked the answer."""
         self.api = self.seen(lambda: api_of(kwargs["id"]))
         asked = request.GET.get("request", "").strip()
         told = {"api": self.api, "asked": asked[:LONGEST], "fault": fault_of(asked)}
-        if PASTED in request.GET:
-            told["pasted"] = PASTED_WORDS
         if asked and not told["fault"]:
             told |= self.seen(lambda: answer(self.api, *asked.split(maxsplit=1)))
         return self.show(told, status=400 if told["fault"] else 200)

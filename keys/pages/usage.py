@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from django.db.models import Case, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from keys.figures import PERIODS, Figures, Most, Of, Used, figures, most_used, period_of
 from keys.heat import heat_of
@@ -16,7 +16,6 @@ from portal.tenancy.models import Api, Tenant
 from portal.tenancy.pages.list_page import CHOOSABLE, tenant_choice
 from portal.tenancy.pages.lists import Chip, Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 from portal.tenancy.permission import ID
 
 
@@ -88,8 +87,6 @@ class Usage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or with `format=csv` its table as a file."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
         if request.GET.get("format") == "csv" and not self.seen(lambda: self.told()[0].faults):
             return self.seen(self.csv)
         response = self.show()
@@ -107,8 +104,6 @@ class Usage(Page):
 
     def context(self) -> dict[str, Any]:
         sought, told = self.told()
-        if PASTED in self.request.GET:
-            sought.faults.insert(0, PASTED_WORDS)
         self.status = sought.status
         most = None if sought.key else most_used(told.period, sought.of, told.decisions)
         return {

@@ -134,6 +134,22 @@ def _smtp(text: str) -> SplitResult:
     return parts
 
 
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("say an address such as https://login.acme.example, as the provider does")
+    _ = parts.port  # raises ValueError for what is no port
+    return text
+
+
+def _servers(text: str) -> list[tuple[str, int]]:
+    servers = []
+    for part in _list(text):
+        address, colon, port = part.rpartition(":") if part.count(":") == 1 else (part, "", "")
+        servers.append((str(ipaddress.ip_address(address)), int(port) if colon else 53))
+    return servers
+
+
 def _mailbox(text: str) -> str:
     name, _, domain = text.rpartition("@")
     if not name or not domain or not text.isascii() or any(c in text for c in " \r\n<>"):
@@ -206,6 +222,50 @@ TRUSTED_PROXIES = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](
     "TRUSTED_PROXIES", _networks,
     "Networks of the proxies in front whose X-Forwarded-For names a caller's address.",
     [],
+)  # fmt: skip
+OIDC_ISSUER = Setting[str | None](
+    "OIDC_ISSUER", _issuer, "The platform's OpenID provider, as it calls itself; unset: none."
+)
+OIDC_CLIENT_ID = Setting[str | None]("OIDC_CLIENT_ID", str, "What that provider calls the portal.")
+OIDC_CLIENT_SECRET = Setting[str | None](
+    "OIDC_CLIENT_SECRET", str, "The portal's secret there; unset: a public client.", secret=True
+)
+OIDC_NAME = Setting("OIDC_NAME", str, "What the sign-in page calls it.", "your organisation")
+OIDC_SCOPES = Setting("OIDC_SCOPES", _list, "Asked for, by comma.", ["openid", "email", "profile"])
+OIDC_DOMAINS = Setting[list[str]](
+    "OIDC_DOMAINS", _list,
+    "Mail domains, by comma, whose people are created at their first sign-in through it.", [],
+)  # fmt: skip
+OIDC_TRUST_EMAIL = Setting(
+    "OIDC_TRUST_EMAIL", _flag, "1 if it is right about addresses without `email_verified`.", False
+)
+OIDC_ROLE_CLAIM = Setting(
+    "OIDC_ROLE_CLAIM", str, "Its claim that says platform roles; unset: it never changes one.", ""
+)
+OIDC_ADMIN_VALUES = Setting[list[str]](
+    "OIDC_ADMIN_VALUES", _list, "Values of that claim that make a security admin, by comma.", []
+)
+OIDC_AUDITOR_VALUES = Setting[list[str]](
+    "OIDC_AUDITOR_VALUES", _list, "Values of that claim that make an auditor, by comma.", []
+)
+OIDC_MFA_ACR = Setting[list[str]](
+    "OIDC_MFA_ACR", _list, "`acr` values that count as a second factor, by comma.", []
+)
+OIDC_MFA_AMR = Setting[list[str]](
+    "OIDC_MFA_AMR", _list, "`amr` values that count as a second factor, by comma.", []
+)
+OIDC_ENFORCED = Setting(
+    "OIDC_ENFORCED", _flag,
+    "1: nobody but security admins signs in with a password, and each of theirs is an alert.",
+    False,
+)  # fmt: skip
+OIDC_PRIVATE_NETWORKS = Setting[list[ipaddress.IPv4Network | ipaddress.IPv6Network]](
+    "OIDC_PRIVATE_NETWORKS", _networks,
+    "Networks of your own in which tenants' providers may stand; unset: public addresses only.", [],
+)  # fmt: skip
+DNS_SERVERS = Setting[list[tuple[str, int]]](
+    "DNS_SERVERS", _servers,
+    "Asked whether a tenant owns a mail domain, by comma; unset: the system's.", [],
 )  # fmt: skip
 API_RATE = Setting(
     "API_RATE",

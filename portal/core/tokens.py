@@ -1,9 +1,10 @@
 """The text of a credential: `csk_live_7Kq2mX9aB4cD_<43 of secret><6 of checksum>`.
 
-One format for API keys (`csk`), gateways (`csg`) and management tokens (`csm`). The checksum is the
-CRC32 of everything before it, so that a mistyped or truncated credential is refused before any I/O
-and a secret scanner has no false positives. It is no security: that is the 256-bit secret, of which
-only an HMAC-SHA256 under a pepper from outside the database is kept (CONTRACT.md, Credentials).
+One format for API keys (`csk`), gateways (`csg`), management tokens (`csm`) and what a directory
+ends memberships with (`csd`). The checksum is the CRC32 of everything before it, so that a mistyped
+or truncated credential is refused before any I/O and a secret scanner has no false positives. It is
+no security: that is the 256-bit secret, of which only an HMAC-SHA256 under a pepper from outside
+the database is kept (CONTRACT.md, Credentials).
 """
 
 import hmac
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 GATEWAY: Final = "csg"
 MANAGEMENT: Final = "csm"
+DEPROVISIONING: Final = "csd"
 LONGEST: Final = 128  # characters; ours are 71, "opaque, up to 128" is what clients are told
 
 
@@ -84,7 +86,7 @@ def _number(text: str) -> int:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    brands = f"{configuration.KEY_BRAND()}|{GATEWAY}|{MANAGEMENT}"
+    brands = f"{configuration.KEY_BRAND()}|{GATEWAY}|{MANAGEMENT}|{DEPROVISIONING}"
     return re.compile(
         rf"({brands})_(live|test)_([0-9A-Za-z]{{12}})_[0-9A-Za-z]{{43}}[0-4][0-9A-Za-z]{{5}}"
     )

@@ -21,6 +21,7 @@ from django.urls import reverse
 from portal.core.error_pages import error_response, not_allowed
 from portal.tenancy.pages.lists import COUNTED
 from portal.tenancy.pages.page import WHY, Page
+from portal.tenancy.pages.pasted import PASTED_WORDS, without_credentials
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
 
@@ -89,6 +90,15 @@ class ReadOnly(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Only what the list offers: Django lets any column of the model be asked about.
+
+        A yes or no to `password__startswith` is the hash, letter by letter, and a regular
+        expression of the reader's own is as slow as they like.
+        """
+        offered = {name for name in self.get_list_filter(request) if isinstance(name, str)}
+        return lookup.removesuffix("__exact") in offered
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """With what a row's own page names."""
         related = self.list_select_related
@@ -124,6 +134,9 @@ class ReadOnly(ModelAdmin):
         """Read and render inside the scope: a template's own queries see what the view saw."""
         if request.method not in ("GET", "HEAD"):
             return not_allowed(request, ("GET", "HEAD"))
+        if without_credentials(request):
+            messages.warning(request, PASTED_WORDS)
+            return HttpResponseRedirect(request.path)
         frame = Frame()
         frame.setup(request)
         frame.actor = request.actor = actor_of(request)  # type: ignore[attr-defined]  # the navigation's

@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 from audit.ledger.who import Who
-from portal.tenancy.roles import ACTIONS, PLATFORM_ACTIONS, READ, WRITE
+from portal.tenancy.roles import (
+    ACTIONS,
+    MANAGEMENT_SCOPES,
+    PLATFORM_ACTIONS,
+    READ,
+    WRITE,
+)
 
 
 @dataclass(frozen=True)
@@ -39,5 +45,5 @@ def service(
     return Actor(
         kind="service", id=token_id, label=name, auth=("management_token",),
         tenant_id=tenant_id, membership_id=membership_id,
-        actions=ACTIONS[role] & frozenset(scopes),
+        actions=ACTIONS[role] & MANAGEMENT_SCOPES & frozenset(scopes),
     )  # fmt: skip

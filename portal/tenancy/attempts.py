@@ -29,7 +29,7 @@ REFUSED_BY_ALL: Final = 100
 
 MANAGEMENT_API: Final = Target("endpoint", "management-api", "the management API")
 Way = Literal["in a query string", "over plain HTTP"]
-CREDENTIALS: Final = {"csm": "management token", "csg": "gateway token"}
+CREDENTIALS: Final = {"csm": "management token", "csg": "gateway token", "csd": "directory token"}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from portal.tenancy.permission import attempt, found, require_within
 from portal.tenancy.roles import MANAGEMENT_SCOPES
 from portal.tenancy.texts import checked, checked_reason
 
-ACTION: Final = "tenants:write"
-"""What it takes to make or end someone else's token."""
+ACTION: Final = "tokens:write"
+"""What it takes to make or end anyone's token."""
+OWN: Final = "own-tokens:write"
+"""And one's own."""
 
 
 class IssuedToken(NamedTuple):
@@ -45,7 +47,7 @@ def create_management_token(
 ) -> IssuedToken:
     """Make a token that acts for one membership, never more than `scopes` and its present role.
 
-    For oneself, or by who may change tenants; a token never makes another.
+    For oneself, or by who governs the tenant's tokens; a token never makes another.
     """
     require_within(actor, tenant_id)
     with attempt(actor, tenant_id, ACTION, Target("management_token", "new", name)):
@@ -94,6 +96,6 @@ def revoke_management_token(*, actor: Actor, tenant_id: str, token_id: str, reas
 
 
 def _require(actor: Actor, creator_id: str) -> None:
-    own = actor.membership_id == creator_id
+    own = actor.membership_id == creator_id and actor.may(OWN)
     if actor.kind == "service" or not (own or actor.may(ACTION)):
         raise Refusal("FORBIDDEN")

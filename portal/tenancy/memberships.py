@@ -18,8 +18,11 @@ from portal.tenancy.permission import (
     require_within,
     unless_taken,
 )
+from portal.tenancy.roles import ACTIONS
 from portal.tenancy.texts import checked_reason
 
+ACTION: Final = "members:write"
+"""What it takes to change who is what in a tenant."""
 LAST_OWNER: Final = "A tenant keeps at least one active owner."
 
 
@@ -32,7 +35,7 @@ def add_member(*, actor: Actor, tenant_id: str, person_id: str, role: str) -> Me
     """Make a person a member of a tenant. Refuses with CONFLICT when they are one already."""
     with platform_attempt(actor, "tenants:write", Target("tenant", tenant_id)):
         require(actor, "tenants:write")
-    _checked_role(role)
+    checked_role(role)
     with (
         unless_taken("This person is a member already."),
         platform_change("a person is seen by a tenant only once they are its member") as change,
@@ -58,8 +61,9 @@ def change_role(
     `expected_role` is the one that was read; another now standing is PRECONDITION_FAILED. Refuses
     with CONFLICT to take the role of the last active owner.
     """
-    _require(actor, tenant_id)
-    _checked_role(role)
+    require_members(actor, tenant_id)
+    checked_role(role)
+    require_members(actor, tenant_id, role)
     with tenant_change(tenant_id) as change:
         membership = _locked(change, tenant_id, membership_id)
         before = {"role": membership.role}
@@ -84,7 +88,7 @@ def disable_membership(
 
     Refuses with CONFLICT for the last active owner. Again: the same answer, no new event.
     """
-    _require(actor, tenant_id)
+    require_members(actor, tenant_id)
     checked_reason(reason)
     with tenant_change(tenant_id) as change:
         membership = _locked(change, tenant_id, membership_id)
@@ -97,20 +101,32 @@ def enable_membership(
     *, actor: Actor, tenant_id: str, membership_id: str, reason: str
 ) -> Propagation:
     """Let a former member act again, in the role that they had. Again: no new event."""
-    _require(actor, tenant_id)
+    require_members(actor, tenant_id)
     checked_reason(reason)
     with tenant_change(tenant_id) as change:
-        _turn(actor, _locked(change, tenant_id, membership_id), True, reason)
+        membership = _locked(change, tenant_id, membership_id)
+        if not may_give(actor, membership.role):
+            raise Refusal("FORBIDDEN")
+        _turn(actor, membership, True, reason)
     return change.propagation
 
 
-def _require(actor: Actor, tenant_id: str) -> None:
+def may_give(actor: Actor, role: str) -> bool:
+    """Whether `role` is no more than the actor has: a tenant's own people never give more."""
+    return actor.tenant_id is None or ACTIONS[role] <= actor.actions
+
+
+def require_members(actor: Actor, tenant_id: str, role: str = "") -> None:
+    """Refuse, recorded, who may not change the tenant's members, or not give this `role`."""
     require_within(actor, tenant_id)
-    with attempt(actor, tenant_id, "tenants:write", Target("tenant", tenant_id)):
-        require(actor, "tenants:write")
+    with attempt(actor, tenant_id, ACTION, Target("tenant", tenant_id)):
+        require(actor, ACTION)
+        if role and not may_give(actor, role):
+            raise Refusal("FORBIDDEN")
 
 
-def _checked_role(role: str) -> None:
+def checked_role(role: str) -> None:
+    """Refuse what is no role of a tenant."""
     if role not in Membership.Role.values:
         refuse(f"One of {', '.join(Membership.Role.values)} is needed.", "/role")
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+
 from audit.ledger.events import Event
 from audit.ledger.recording import record
 from audit.ledger.target import Target
@@ -14,7 +16,7 @@ from portal.tenancy.permission import found, platform_attempt, require, unless_t
 from portal.tenancy.texts import checked, checked_reason, fault_of_email
 
 PEOPLE: Final = "people are the platform's"
-LAST_ADMIN: Final = "The platform keeps at least one active security admin."
+LAST_ADMIN: Final = "The platform keeps at least one active security admin who can sign in."
 
 
 def target_of(person: Person) -> Target:
@@ -103,6 +105,8 @@ def _refuse_last_admin(person: Person) -> None:
     if person.platform_role != role or not person.is_active:
         return
     others = Person.objects.filter(platform_role=role, is_active=True).exclude(id=person.id)
+    if person.has_usable_password():  # who never chose one may never come, and is no successor
+        others = others.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
     if not others.exists():
         raise Refusal("CONFLICT", LAST_ADMIN)
 

@@ -8,7 +8,7 @@ from django.db import connection
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
 from portal.tenancy.models import Membership, Tenant
-from portal.tenancy.roles import ACTIONS, READ
+from portal.tenancy.roles import ACTIONS, reading
 
 
 class Place(NamedTuple):
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     @property
     def actions(self) -> frozenset[str]:
         """What the role allows here; in a suspended tenant no more than reading."""
-        return ACTIONS[self.role] & READ if self.suspended else ACTIONS[self.role]
+        return reading(ACTIONS[self.role]) if self.suspended else ACTIONS[self.role]
 
 
 def places_of(person_id: str) -> list[Place]:

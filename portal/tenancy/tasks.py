@@ -38,6 +38,16 @@ def deliver_mails() -> int:
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def forget_invitations() -> int:
+    """Drop tenants' invitations that ended thirty days ago; how many."""
+    with platform_scope("invitations of every tenant end"), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tenancy_tenantinvitation WHERE expires_at < now() - interval '30 days'"
+        )
+        return int(cursor.rowcount)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def forget_mails() -> int:
     """Drop mails of thirty days ago: their links ended long before; how many."""
     with platform_scope("mails are the platform's"), connection.cursor() as cursor:

@@ -77,6 +77,12 @@ def test_the_command_ends_with_1_when_something_is_not(
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "nonsense"),
         ("COUNTERSIGN_TEST_CLOCK", "1"),
+        ("OIDC_ISSUER", "http://login.example"),
+        ("OIDC_ISSUER", "https://login.example"),  # without a client
+        ("OIDC_ISSUER", "nonsense"),
+        ("OIDC_ENFORCED", "1"),  # without a provider
+        ("OIDC_PRIVATE_NETWORKS", "0.0.0.0/0"),
+        ("DNS_SERVERS", "nonsense"),
         ("MAIL_URL", "smtp+plain://me:secret@mail.example"),
         ("MAIL_URL", "https://mail.example"),
         ("KEY_PEPPERS", "1:c2hvcnQ="),

@@ -96,6 +96,7 @@ def fill() -> dict[str, Any]:
             actor=operator, person_id=spare.id, role=("auditor", "security_admin")[place % 2],
             reason=bad("why another role", place),
         )  # fmt: skip
+        make_provider(operator, tenant.id, place)
         gone = create_person(actor=operator, email=f"g{place}@example.com", name="Gone")
         disable_person(actor=operator, person_id=gone.id, reason=bad("why they left", place))
         if place % 5 == 4:
@@ -129,6 +130,25 @@ def make_tokens(operator: "Actor", tenant_id: str, creator: str, place: int) -> 
     revoke_management_token(
         actor=operator, tenant_id=tenant_id, token_id=made[1],
         reason=bad("why the token ended", place),
+    )  # fmt: skip
+
+
+def make_provider(operator: "Actor", tenant_id: str, place: int) -> None:
+    """An identity provider whose texts are bad, and a token for its directory."""
+    from portal.tenancy.sso.configuring import Definition, create_provider
+    from portal.tenancy.sso.deprovisioning import create_deprovisioning_token
+
+    provider = create_provider(
+        actor=operator, tenant_id=tenant_id,
+        definition=Definition(
+            name=bad("provider", place), issuer="https://x.example/'-alert(1)-'",
+            client_id=bad("client id", place), role_claim=bad("role claim", place),
+            role_map=((bad("role value", place), "owner"),), mfa_acr=("<b>x",),
+        ),
+    )  # fmt: skip
+    create_deprovisioning_token(
+        actor=operator, tenant_id=tenant_id, provider_id=provider.id,
+        name=bad("directory token", place),
     )  # fmt: skip
 
 

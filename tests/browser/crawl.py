@@ -17,6 +17,7 @@ NOT_BY_LINK = {
     "logout": "a button",
     "overview-csv": "a file",
     "password_change": "what Django calls security-password",
+    "person-sso": "there only with a provider of the platform's: tests/browser/test_sso.py",
     "security-sessions": "a button",
 }
 """Pages that no link leads to, each with its reason."""

@@ -161,7 +161,7 @@ def people_and_keys() -> dict[str, Any]:
             ("legacy-crm", "resume"), ("batch-embed", "edit"),
             ("batch-embed", "suspend"), ("batch-embed", "revoke"),
         )
-    ]  # fmt: skip
+    ] + ["/t/acme/sso/on/"]  # fmt: skip
     return told
 
 
@@ -172,6 +172,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
     from portal.tenancy.people import create_person, disable_person
     from portal.tenancy.signing_in.inviting import invite_person
     from portal.tenancy.tenants import create_tenant, suspend_tenant
+    from tests.browser.providers import set_up_providers
 
     reason = "They closed their account."
     quiet = create_tenant(actor=admin, slug="contoso", name="Contoso")
@@ -203,6 +204,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
         f"/admin/tenants/acme/members/{left.id}/enable/",
         f"/admin/tenants/acme/tokens/{token.id}/revoke/",
         f"/admin/people/{gone.id}/enable/",
+        *set_up_providers(admin, told),
     ]
 
 

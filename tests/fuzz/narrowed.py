@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 Values = dict[str, list[str]]
-"""What may stand for a parameter or a member, by its name; ids by `id of keys`, `id of limits`.
+"""What may stand for a parameter or a member, by its name; ids by `id of keys`, `id of limits`, …
 
 Nothing: it is left out."""
 
@@ -30,6 +30,8 @@ def _narrow(members: dict[str, Any], values: Values) -> None:
 
 def ids_in(path: str) -> str:
     """What the ids in this path are."""
+    if "/members" in path:
+        return "id of members"
     return "id of limits" if "/limits" in path else "id of keys"
 
 

@@ -22,7 +22,9 @@ from keys.suspension import suspend_key
 from portal.core.problem_codes import PROBLEMS
 from portal.openapi import document
 from portal.tenancy.scope import tenant_scope
-from tests.cast import SCOPES, make_cast
+from portal.tenancy.sso.configuring import Definition, create_provider
+from portal.tenancy.sso.deprovisioning import create_deprovisioning_token
+from tests.cast import OPERATOR, SCOPES, make_cast, person
 from tests.fuzz.effort import effort
 from tests.fuzz.kinds import BODIES, Kinds, deserves, issue_kinds, read
 from tests.fuzz.narrowed import Values, ids_in, narrowed
@@ -61,6 +63,16 @@ class World:
             "gateway": self.acme.token,
         }  # fmt: skip
 
+        self.directories = self.managers | {"owner": self.directory()}
+
+    def directory(self) -> str:
+        """What ends memberships."""
+        who: dict[str, Any] = {"actor": OPERATOR, "tenant_id": self.acme.tenant.id}
+        definition = Definition(name="idp", issuer="https://idp.example", client_id="c")
+        provider = create_provider(**who, definition=definition)
+        issued = create_deprovisioning_token(**who, provider_id=provider.id, name="directory")
+        return issued.secret.reveal()
+
     def keys(self, *, suspended: bool = False) -> list[str]:
         """Eight keys that nothing else has happened to yet."""
         keys = [self.acme.issue(**BODIES["limited"]).key.id for _ in range(8)]
@@ -75,6 +87,7 @@ class World:
             limits = [limit.id for limit in Limit.objects.filter(tenant_id=acme.tenant.id)]
         return {
             "tenant": [acme.tenant.slug], "id of keys": keys, "id of limits": limits,
+            "id of members": [person(acme.tenant, "Leaver", "viewer")[0].id], "email": [],
             "If-Match": [", ".join(f'"{n}"' for n in range(1, 150))], "group": ["hour,key", "code"],
             "owner": [m.id for m in acme.memberships.values()], "api": [acme.api.slug],
             "scopes": [scope.name for scope in SCOPES if scope.risk == "low"],
@@ -140,7 +153,8 @@ def ask(world: World, checker: CheckServer) -> Callable[[Case, str], Response]:
 
     def send(case: Case, who: str) -> Response:
         if "/tenants/" in case.path:
-            return portal(case, headers={"Authorization": f"Bearer {world.managers[who]}"})
+            held = world.directories if "/members" in case.path else world.managers
+            return portal(case, headers={"Authorization": f"Bearer {held[who]}"})
         name = "X-Countersign-Gateway" if case.path.endswith("nginx") else "Authorization"
         bearer = "" if name != "Authorization" else "Bearer "
         return gateway(case, headers={name: bearer + world.gateways[who]})

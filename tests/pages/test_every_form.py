@@ -17,6 +17,7 @@ from portal.tenancy.people import disable_person
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.tenants import suspend_tenant
 from tests.cast import OPERATOR, ROUTES, SCOPES, Cast
+from tests.pages import sso_forms
 from tests.pages.app import someone
 from tests.pages.browser import Browser, Page, staff
 
@@ -28,13 +29,14 @@ TABLES = (
     "keys_apikey", "keys_secret", "keys_limit", "keys_keylimit", "tenancy_tenant", "tenancy_person",
     "tenancy_membership", "tenancy_api", "tenancy_scope", "tenancy_route", "tenancy_apigrant",
     "tenancy_gateway", "tenancy_gatewaytenant", "tenancy_managementtoken", "tenancy_totp",
-    "tenancy_recoverycode", "tenancy_invitation", "core_mail",
+    "tenancy_recoverycode", "tenancy_invitation", "tenancy_tenantinvitation", "core_mail",
+    *sso_forms.TABLES,
 )  # fmt: skip
 NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
     "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
-    "login-code", "login-recovery",
+    "login-code", "login-recovery", "sso", "members",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {
@@ -44,6 +46,7 @@ ELSEWHERE = {
     "person-invite": "it has no field but the one that makes it good once",
     "ledger-export": "tests/pages/test_ledger.py",
     "password_change": "the same page as security-password",
+    **sso_forms.ELSEWHERE,
 }
 
 
@@ -89,7 +92,7 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
     suspend_tenant(actor=OPERATOR, tenant_id=globex.tenant.id, reason="tests")
     with platform_scope("a test looks a token up"):
         token = ManagementToken.objects.get(tenant=acme.tenant).id
-    tenant, keys = f"tenants/{acme.tenant.slug}", "keys"
+    tenant, keys, sso = f"tenants/{acme.tenant.slug}", "keys", sso_forms.with_provider(acme)
     found = {
         "tenant-new": "new/tenant", "person-new": "new/person",
         "tenant-suspend": f"{tenant}/suspend",
@@ -112,6 +115,8 @@ def forms(acme: Cast, globex: Cast) -> dict[str, str]:
         "token-new": f"{tenant}/tokens/new", "token-revoke": f"{tenant}/tokens/{token}/revoke",
         "security-password": "security/password", "security-codes": "security/codes",
         "security-app": "security/app",
+        **{name: f"{tenant}/{path}" for name, path in sso.of_tenant().items()},
+        "person-untie": f"people/{sso.person}/sso/{sso.identity}/untie",
     }  # fmt: skip
     return {name: f"/admin/{path}{'' if '?' in path else '/'}" for name, path in found.items()}
 

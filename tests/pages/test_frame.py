@@ -142,3 +142,21 @@ def test_pages_are_compressed_but_never_an_answer_to_a_form(sol: Browser) -> Non
     assert sent.status_code == 405 and "content-encoding" not in sent.headers
     program = sol.client.get("/v1/openapi.json", headers=asked)
     assert "content-encoding" not in program.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/keys/?owner=%00", "/admin/keys/?tenant=%00", "/admin/keys/?page=9999999999",
+        "/admin/apis/?page=1000000000", "/admin/apis/?page=0000000001",
+        "/admin/people/?page=" + "1" * 99,
+        "/admin/apis/?page=%D9%A1", "/admin/limits/?page=0000000000000000001",
+        "/admin/tenants/?page=201",
+    ],
+)  # fmt: skip
+def test_no_address_breaks_a_page(acme: Cast, sol: Browser, path: str) -> None:
+    assert sol.get(path).status in (200, 400)
+
+
+def test_djangos_own_end_of_a_changed_password_is_not_there(sol: Browser) -> None:
+    assert sol.get("/admin/password_change/done/").status == 404

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from keys.suspension import suspend_key
+from portal.tenancy.memberships import disable_membership
+from portal.tenancy.models import ManagementToken
+from portal.tenancy.scope import platform_scope
 from portal.tenant_site import PAGES
-from tests.cast import Cast
+from tests.cast import OPERATOR, Cast
 from tests.pages.browser import Browser
+from tests.pages.sso_forms import with_provider
 from tests.pages.test_every_form import (
     FEW,
     HARMLESS,
@@ -27,10 +31,16 @@ from tests.pages.test_every_form import (
 
 NO_FORM = {
     "index", "keys", "key", "decisions", "decision", "usage", "limits", "limit", "ledger",
-    "ledger-entry",
+    "ledger-entry", "sso", "members", "invitations", "tokens", "guide", "guide-file",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
-ELSEWHERE = {"ledger-export": "tests/pages/test_ledger.py"}
+ELSEWHERE = {
+    "ledger-export": "tests/pages/test_own_ledger.py",
+    "sso-domain": "it has no field",
+    "sso-domain-remove": "it has no field",
+    "invitation-again": "it has no field",
+    "invitation-withdraw": "it has no field",
+}
 
 
 @pytest.fixture
@@ -38,11 +48,18 @@ def forms(acme: Cast) -> dict[str, str]:
     """The address of every form, by its page's name."""
     key, asleep = acme.issue(name="billing", scopes=["models:read"]).key, acme.issue().key
     suspend_key(actor=acme.owner, key_id=asleep.id, reason="tests")
+    member, left = acme.memberships["developer"].id, acme.memberships["viewer"].id
+    disable_membership(actor=OPERATOR, tenant_id=acme.tenant.id, membership_id=left, reason="tests")
+    with platform_scope("a test looks a token up"):
+        token = ManagementToken.objects.get(tenant=acme.tenant).id
     found = {
         "key-new": "keys/new", "key-edit": f"keys/{key.id}/edit",
         "key-suspend": f"keys/{key.id}/suspend", "key-revoke": f"keys/{key.id}/revoke",
         "key-resume": f"keys/{asleep.id}/resume",
-        "limit-edit": f"limits/{shared_limit(acme)}/edit",
+        "limit-edit": f"limits/{shared_limit(acme)}/edit", **with_provider(acme).of_tenant(),
+        "member-invite": "members/invite", "member-change": f"members/{member}/role",
+        "member-disable": f"members/{member}/disable", "member-enable": f"members/{left}/enable",
+        "token-new": "tokens/new", "token-revoke": f"tokens/{token}/revoke",
     }  # fmt: skip
     return {name: f"/t/{acme.tenant.slug}/{path}/" for name, path in found.items()}
 

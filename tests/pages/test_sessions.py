@@ -275,6 +275,7 @@ def test_without_our_forms_token_nothing_of_it_is_done(sol: Someone, here: Visit
 
 
 def test_who_was_disabled_changes_nothing_more(sol: Someone, here: Visitor) -> None:
+    someone("Sam")  # the platform keeps one
     disable_person(actor=OPERATOR, person_id=sol.person.id, reason="left")
     before = held(sol)
     assert change_password(here, code=sol.code()).goes_to == "/admin/login/"

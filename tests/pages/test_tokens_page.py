@@ -14,7 +14,7 @@ from portal.tenancy.authentication import proved
 from portal.tenancy.management_tokens import create_management_token, revoke_management_token
 from portal.tenancy.memberships import disable_membership
 from portal.tenancy.models import ManagementToken
-from portal.tenancy.pages import management_tokens as pages
+from portal.tenancy.pages import management_tokens, token_form
 from portal.tenancy.scope import platform_scope
 from tests.cast import OPERATOR, Cast
 from tests.keys.events import events_of
@@ -179,7 +179,8 @@ def test_a_member_of_another_tenant_is_no_member(acme: Cast, globex: Cast, sol: 
 def test_of_many_members_the_address_is_typed(
     acme: Cast, sol: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PEOPLE", 1)
+    for module in (management_tokens, token_form):
+        monkeypatch.setattr(module, "PEOPLE", 1)
     with platform_scope("tests look at a person"):
         email = acme.memberships["developer"].person.email
     assert "mail address" in sol.get(at(acme, "new")).text

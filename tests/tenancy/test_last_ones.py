@@ -114,6 +114,30 @@ def test_the_last_security_admin_is_refused_and_nothing_is_recorded(
     assert active_admins() == 1
 
 
+def test_who_never_chose_a_password_does_not_succeed_the_last_security_admin(
+    admins: Callable[[], list[str]], owner_db: Db
+) -> None:
+    one, other = admins()
+    chosen = "UPDATE tenancy_person SET password = 'chosen' WHERE id = %s"
+    owner_db.execute(chosen, [one])
+    for act in (disable(one), demote(one)):
+        with pytest.raises(Refusal, match="CONFLICT"):
+            act()
+    assert active_admins() == 2
+    owner_db.execute(chosen, [other])
+    disable(one)()
+    assert active_admins() == 1
+
+
+def test_who_never_chose_a_password_goes_while_another_may_sign_in(
+    admins: Callable[[], list[str]], owner_db: Db
+) -> None:
+    one, other = admins()
+    owner_db.execute("UPDATE tenancy_person SET password = 'chosen' WHERE id = %s", [one])
+    disable(other)()
+    assert active_admins() == 1
+
+
 def test_a_role_that_changed_meanwhile_is_not_overwritten(acme: Cast) -> None:
     id = acme.viewer.id
     at: dict[str, Any] = {"actor": OPERATOR, "person_id": id, "reason": "x"}

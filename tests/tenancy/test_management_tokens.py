@@ -9,6 +9,7 @@ from portal.tenancy.actors import Actor, service
 from portal.tenancy.authentication import proved
 from portal.tenancy.management_tokens import create_management_token, revoke_management_token
 from portal.tenancy.people import disable_person
+from portal.tenancy.roles import ACTIONS
 from tests.cast import OPERATOR, Cast
 from tests.keys.events import events_of
 
@@ -37,7 +38,33 @@ def test_a_token_makes_no_other(acme: Cast) -> None:
     )  # fmt: skip
     with pytest.raises(Refusal, match="FORBIDDEN"):
         mint(acme, token, acme.owner, ["keys:read"])
-    assert mint(acme, replace(token, kind="user"), acme.owner, ["keys:read"])
+    for scope in ("tokens:write", "own-tokens:write", "members:write"):
+        # Whatever a row said that nobody could have written: such an actor may none of it.
+        assert not service(
+            token_id="mt_1", name="ci", tenant_id=acme.tenant.id, membership_id="mem_1",
+            role="owner", scopes=[scope],
+        ).may(scope)  # fmt: skip
+    everything = replace(token, actions=ACTIONS["owner"])
+    with pytest.raises(Refusal, match="FORBIDDEN"):
+        mint(acme, everything, acme.owner, ["keys:read"])
+    assert mint(acme, replace(everything, kind="user"), acme.owner, ["keys:read"])
+
+
+def test_an_owner_makes_and_ends_everyones_tokens(acme: Cast, globex: Cast) -> None:
+    assert mint(acme, acme.owner, acme.developer, ["keys:read"])
+    theirs = proved(acme.token_of("developer"))
+    assert theirs is not None
+    at = {"tenant_id": acme.tenant.id, "token_id": theirs.id, "reason": "x"}
+    for actor, code in ((acme.viewer, "FORBIDDEN"), (globex.owner, "NOT_FOUND")):
+        with pytest.raises(Refusal, match=code):
+            revoke_management_token(actor=actor, **at)
+    revoke_management_token(actor=acme.owner, **at)
+    assert events_of(theirs.id)[-1] == "management_token.revoked success"
+
+
+def test_who_only_looks_makes_none_even_for_themselves(acme: Cast) -> None:
+    with pytest.raises(Refusal, match="FORBIDDEN"):
+        mint(acme, acme.viewer, acme.viewer, ["keys:read"])
 
 
 @pytest.mark.parametrize("scope", ["tenants:write", "usage:write", "keys", "*"])

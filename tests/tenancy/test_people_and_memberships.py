@@ -1,5 +1,8 @@
 """People, and what they are in tenants."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from portal.core.refusals import Refusal
@@ -11,6 +14,7 @@ from portal.tenancy.memberships import (
 )
 from portal.tenancy.models import Membership
 from portal.tenancy.people import create_person, disable_person, enable_person
+from portal.tenancy.roles import ACTIONS
 from portal.tenancy.scope import tenant_scope
 from tests.cast import OPERATOR, Cast
 from tests.keys.events import events_of
@@ -76,8 +80,33 @@ def test_disabling_a_membership_raises_the_epoch(acme: Cast) -> None:
         assert not Membership.objects.get(id=ben).is_active
 
 
-def test_members_touch_no_membership(acme: Cast, globex: Cast) -> None:
+def test_an_owner_governs_their_own_members_and_nobody_elses(acme: Cast, globex: Cast) -> None:
     ben = str(acme.developer.membership_id)
-    for actor, code in ((acme.owner, "FORBIDDEN"), (globex.owner, "NOT_FOUND")):
+    for actor, code in (
+        (acme.developer, "FORBIDDEN"), (acme.viewer, "FORBIDDEN"), (globex.owner, "NOT_FOUND"),
+    ):  # fmt: skip
         with pytest.raises(Refusal, match=code):
             change_role(actor=actor, tenant_id=acme.tenant.id, membership_id=ben, role="owner")
+    change_role(actor=acme.owner, tenant_id=acme.tenant.id, membership_id=ben, role="viewer")
+    assert events_of(ben)[-1] == "membership.changed success"
+
+
+def test_a_member_never_gives_a_role_that_is_more_than_theirs(acme: Cast) -> None:
+    ben = str(acme.developer.membership_id)
+    few = replace(acme.owner, actions=ACTIONS["developer"] | {"members:write"})
+    at: dict[str, Any] = {"tenant_id": acme.tenant.id, "membership_id": ben}
+    change_role(actor=few, **at, role="developer")
+    for role in ("owner", "privacy_officer", "viewer"):
+        with pytest.raises(Refusal, match="FORBIDDEN"):
+            change_role(actor=few, **at, role=role)
+    left = str(acme.viewer.membership_id)
+    disable_membership(
+        actor=OPERATOR, tenant_id=acme.tenant.id, membership_id=left, reason="she left"
+    )
+    with pytest.raises(Refusal, match="FORBIDDEN"):
+        enable_membership(actor=few, tenant_id=acme.tenant.id, membership_id=left, reason="back")
+
+
+def test_an_owner_may_give_every_role() -> None:
+    for role, actions in ACTIONS.items():
+        assert actions <= ACTIONS["owner"], role

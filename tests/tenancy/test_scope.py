@@ -13,8 +13,16 @@ from django.db import connection
 from psycopg import sql
 
 from keys.models import ApiKey
+from portal.core.clock import now
 from portal.tenancy.apis import create_api
-from portal.tenancy.models import Api, Gateway, IdempotencyRecord, Person, Tenant
+from portal.tenancy.models import (
+    Api,
+    Gateway,
+    IdempotencyRecord,
+    Person,
+    Tenant,
+    TenantInvitation,
+)
 from portal.tenancy.scope import ScopeError, platform_scope, tenant_scope
 from tests.cast import OPERATOR, Cast
 from tests.plugin import ROOT
@@ -32,6 +40,7 @@ WITHOUT_TENANT = {
     "tenancy_totp": "a person's",
     "tenancy_recoverycode": "a person's",
     "tenancy_invitation": "a person's to be",
+    "tenancy_externalidentity": "a person's; seen through a membership, at the tenant's own issuer",
     "tenancy_tries": "digests of who tried to sign in",
     "keys_unknownkeys": "of no tenant: seen by the platform alone",
     "keys_drainposition": "of no tenant: seen by the platform alone",
@@ -63,6 +72,14 @@ PLATFORM_CALLERS = {
     "portal/tenancy/attempts.py:_scope_of",
     "portal/tenancy/change.py:platform_change",
     "portal/tenancy/gateways.py:change_gateway",
+    "portal/tenancy/invitations.py:invite_member",
+    "portal/tenancy/invitations.py:send_invitation_again",
+    "portal/tenancy/pages/join.py:dispatch",
+    "portal/tenancy/pages/join.py:invitation",
+    "portal/tenancy/signing_in/joining.py:join",
+    "portal/tenancy/signing_in/joining.py:join_anew",
+    "portal/tenancy/signing_in/joining.py:offer_to",
+    "portal/tenancy/signing_in/joining.py:offers_to",
     "portal/tenancy/gateways.py:create_gateway",
     "portal/tenancy/gateways.py:disable_gateway",
     "portal/tenancy/management/commands/create_gateway.py:_api_id",
@@ -89,9 +106,22 @@ PLATFORM_CALLERS = {
     "portal/tenancy/mailing.py:deliver_waiting",
     "portal/tenancy/mailing.py:read_mail",
     "portal/tenancy/people.py:change_platform_role",
+    "portal/tenancy/tasks.py:forget_invitations",
     "portal/tenancy/tasks.py:forget_mails",
     "portal/tenancy/tasks.py:forget_requests",
     "portal/tenancy/tasks.py:forget_sign_ins",
+    "portal/tenancy/sso/arriving.py:_create",
+    "portal/tenancy/sso/arriving.py:_known",
+    "portal/tenancy/sso/arriving.py:sign_in_through",
+    "portal/tenancy/sso/arriving.py:sign_in_with_code",
+    "portal/tenancy/sso/deprovisioning.py:_end_sessions",
+    "portal/tenancy/sso/linking.py:invite_to_link",
+    "portal/tenancy/sso/linking.py:link_identity",
+    "portal/tenancy/sso/linking.py:open_links",
+    "portal/tenancy/sso/linking.py:prove_before_linking",
+    "portal/tenancy/sso/linking.py:unlink_identity",
+    "portal/tenancy/sso/second_factor.py:has_factor",
+    "portal/tenancy/sso/second_factor.py:set_up_factor",
     "portal/tenancy/tenants.py:_turn",
     "portal/tenancy/tenants.py:create_tenant",
 }
@@ -106,7 +136,18 @@ INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);
 INSERT INTO keys_secretuse VALUES (%(id)s, %(tenant)s, 'k', now(), NULL);
 INSERT INTO keys_seen VALUES (%(id)s, 'scope', 'chat:write', %(tenant)s, now(), now());
-INSERT INTO keys_exposed VALUES (%(id)s, 'query', 'key', 'k', %(tenant)s, '', now())
+INSERT INTO keys_exposed VALUES (%(id)s, 'query', 'key', 'k', %(tenant)s, '', now());
+INSERT INTO tenancy_identityprovider (id, tenant_id, name, issuer, client_id, sealed_secret, scopes,
+    role_claim, role_map, default_role, mfa_acr, mfa_amr, trusts_email, enforced, is_active,
+    version, created_at) VALUES (%(id)s, %(tenant)s, 'p', 'https://p.example', 'c', '', '{openid}',
+    '', '[]', '', '{}', '{}', false, false, false, 1, now());
+INSERT INTO tenancy_providerdomain (id, tenant_id, provider_id, domain, challenge, created_at)
+    VALUES (%(id)s, %(tenant)s, %(id)s, 'p.example', 'c', now());
+INSERT INTO tenancy_deprovisioningtoken (id, tenant_id, provider_id, kid, digest, pepper_id, name,
+    created_at) VALUES (%(id)s, %(tenant)s, %(id)s, %(id)s, '', 1, 't', now());
+INSERT INTO tenancy_linkinvitation (id, tenant_id, person_id, created_at, expires_at)
+    SELECT %(id)s, %(tenant)s::text, person_id, now(), now() FROM tenancy_membership
+    WHERE tenant_id = %(tenant)s::text LIMIT 1
 """
 
 
@@ -143,6 +184,10 @@ def stocked(globex: Cast, owner_db: Db) -> Cast:
     globex.issue(limits=both)
     create_api(actor=OPERATOR, slug="own", name="Own", tenant_id=globex.tenant.id)
     with tenant_scope(globex.tenant.id):
+        TenantInvitation.objects.create(
+            tenant=globex.tenant, email="x@globex.example", role="viewer", sent_at=now(),
+            expires_at=now(), digest=globex.tenant.id.encode(),
+        )  # fmt: skip
         IdempotencyRecord.objects.create(
             tenant=globex.tenant, credential="c", route="r", key="k", request_hmac=b"", status=201,
             object_id="o",

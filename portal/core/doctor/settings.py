@@ -11,6 +11,8 @@ from portal.core.doctor.finding import Finding, fail, ok, warn
 SHORTEST_KEY: Final = 32
 """Characters of SECRET_KEY: 43 of base64 are 256 bits; fewer than 32 were typed by someone."""
 SHORTEST_TOKEN: Final = 16
+NEAR: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""This machine: nobody is on the way."""
 
 
 def _debug(value: bool) -> Finding | None:
@@ -41,7 +43,7 @@ def _secure(value: bool) -> Finding | None:
 
 def _base_url(value: str) -> Finding | None:
     parts = urlsplit(value)
-    if parts.scheme == "https" or parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+    if parts.scheme == "https" or parts.hostname in NEAR:
         return None
     return fail("BASE_URL", f"{value} is not https", "Links with tokens would travel in clear")
 
@@ -60,10 +62,33 @@ def _metrics(value: str | None) -> Finding | None:
 
 
 def _mail(value: SplitResult | None) -> Finding | None:
-    near = {"127.0.0.1", "localhost", "::1"}
-    if value is None or value.scheme != "smtp+plain" or value.hostname in near:
+    if value is None or value.scheme != "smtp+plain" or value.hostname in NEAR:
         return None
     return fail("MAIL_URL", "is without TLS", "Links with tokens would travel in clear: smtp://")
+
+
+def _issuer(value: str | None) -> Finding | None:
+    if value is None:
+        return None
+    if urlsplit(value).scheme != "https" and urlsplit(value).hostname not in NEAR:
+        return fail("OIDC_ISSUER", "is not https", "Anybody on the way could sign in as anybody")
+    if not env.OIDC_CLIENT_ID():
+        return fail("OIDC_ISSUER", "has no OIDC_CLIENT_ID", "Nobody signs in through it: set both")
+    return None
+
+
+def _enforced(value: bool) -> Finding | None:
+    if not value or (env.OIDC_ISSUER() and env.OIDC_CLIENT_ID()):
+        return None
+    hint = "It has no effect: set OIDC_ISSUER and OIDC_CLIENT_ID, or take it out"
+    return fail("OIDC_ENFORCED", "is on without a provider", hint)
+
+
+def _private(value: list[Any]) -> Finding | None:
+    if all(network.prefixlen > 0 for network in value):
+        return None
+    hint = "Tenants could make the portal ask any machine of yours: list the providers' networks"
+    return fail("OIDC_PRIVATE_NETWORKS", "is everything", hint)
 
 
 def _test_clock(value: bool) -> Finding | None:
@@ -83,6 +108,9 @@ RULES: Final[dict[str, Callable[[Any], Finding | None]]] = {
     "TRUSTED_PROXIES": _proxies,
     "METRICS_TOKEN": _metrics,
     "MAIL_URL": _mail,
+    "OIDC_ISSUER": _issuer,
+    "OIDC_ENFORCED": _enforced,
+    "OIDC_PRIVATE_NETWORKS": _private,
     "COUNTERSIGN_TEST_CLOCK": _test_clock,
 }
 

@@ -37,6 +37,10 @@ class Person(AbstractBaseUser):  # type: ignore[django-manager-missing]  # djang
     last_login = None  # Django would write it by a signal, unrecorded
     second_factor = False
     """Whether this browser proved one (portal.tenancy.signing_in.middleware). Not of the row."""
+    bound_to = ""
+    bound_by = ""
+    """The tenant whose provider let this browser in, which reaches nothing else, and its issuer.
+    Not of the row."""
 
     objects = PeopleManager()
     USERNAME_FIELD = "email"

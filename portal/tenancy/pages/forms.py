@@ -13,7 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from portal.core.refusals import Refusal
 from portal.tenancy.pages.page import Page
 
-STATUS = {"CONFLICT": 409, "PRECONDITION_FAILED": 412, "FORBIDDEN": 403, "APPROVAL_REQUIRED": 403}
+STATUS = {
+    "CONFLICT": 409, "PRECONDITION_FAILED": 412, "FORBIDDEN": 403, "APPROVAL_REQUIRED": 403,
+    "TOO_MANY_REQUESTS": 429,
+}  # fmt: skip
 NOT_SENT = "The form came without this field. Reload the page and send it again."
 NOT_DONE = {
     "CONFLICT": "This was changed at the same time. Nothing was saved.",

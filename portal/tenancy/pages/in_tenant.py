@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 
 from portal.tenancy.actors import Actor
@@ -12,6 +12,7 @@ from portal.tenancy.pages.page import Page
 from portal.tenancy.places import Place, member, place_in
 from portal.tenancy.scope import tenant_scope
 from portal.tenancy.signing_in.browser import actor_of
+from portal.tenancy.sso.binding import OtherDoor, require_door
 
 
 class InTenant(Page):
@@ -25,9 +26,18 @@ class InTenant(Page):
     namespace: ClassVar[str] = "tenant"
     place: Place
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """To the tenant's own provider first, where nobody else lets people in."""
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except OtherDoor as door:
+            return HttpResponseRedirect(door.address)
+
     def acting(self, request: HttpRequest, **kwargs: Any) -> Actor:
         """The person as a member of the tenant in the address."""
-        self.place = place_in(cast(Person, request.user).id, kwargs["slug"])
+        person = cast(Person, request.user)
+        self.place = place_in(person.id, kwargs["slug"])
+        require_door(person, self.place)
         return member(actor_of(request), self.place)
 
     def scope(self) -> AbstractContextManager[None]:
@@ -58,5 +68,9 @@ class InTenant(Page):
         return self.place.suspended
 
     def url(self, name: str, *args: Any) -> str:
-        """The address of another of this tenant's pages."""
-        return reverse(f"{self.namespace}:{name}", args=[self.place.slug, *args])
+        """The address of another of this tenant's pages.
+
+        The admin's name the tenant first where it is one tenant's page; here it is named already.
+        """
+        rest = args[1:] if args and args[0] == self.place.slug else args
+        return reverse(f"{self.namespace}:{name}", args=[self.place.slug, *rest])

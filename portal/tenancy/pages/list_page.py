@@ -1,15 +1,14 @@
-"""A page with one list: its rows, its file, and no credential in its address."""
+"""A page with one list: its rows and its file."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.db.models import Case, QuerySet, When
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from portal.tenancy.models import Tenant
 from portal.tenancy.pages.lists import Filter, Listing, csv_response
 from portal.tenancy.pages.page import Page
-from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 
 CHOOSABLE: Final = 50
 """What a select offers; beyond, only what was asked for by name."""
@@ -28,8 +27,6 @@ class ListPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or with `format=csv` the file."""
-        if address := without_credentials(request):
-            return HttpResponseRedirect(address)
         self.seen(lambda: self.find(**kwargs))
         # A file says nothing of what was asked for wrongly; the page does.
         if request.GET.get("format") == "csv" and not self.seen(lambda: self.listing().faults):
@@ -67,8 +64,6 @@ class ListPage(Page):
 
     def context(self) -> dict[str, Any]:
         listing = self.listing()
-        if PASTED in self.request.GET:
-            listing.faults.insert(0, PASTED_WORDS)
         self.status = listing.status
         listing.take(self.chosen(listing))
         return {

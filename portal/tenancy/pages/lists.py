@@ -15,12 +15,15 @@ from django.db.models import Model, QuerySet
 from django.http import HttpResponse, QueryDict
 
 from portal.core.clock import rfc3339
+from portal.tenancy.pages.pasted import PASTED
 
 PAGE: Final = 50
 COUNTED: Final = 10_000
 EXPORTED: Final = 100_000
 """Rows of a CSV at most."""
 LONGEST: Final = 256
+UNKEPT: Final = ("page", PASTED)
+"""What no link to another form of a list takes along."""
 
 Choices = Sequence[tuple[str, str]]
 
@@ -71,8 +74,8 @@ class Listing:
         self.since, self.until = self._days() if self.dates else (None, None)
         self.sort, self.descending = self._sorted()
         number = self.query.get("page", "1")
-        fine = number.isascii() and number.isdecimal() and 1 <= int(number[:9]) <= 200
-        self.page = int(number) if fine else 1
+        fine = number.isascii() and number.isdecimal() and len(number) <= 9
+        self.page = int(number) if fine and 1 <= int(number) <= COUNTED // self.size else 1
 
     def _text(self, name: str) -> str:
         text = self.query.get(name, "").strip()
@@ -115,7 +118,7 @@ class Listing:
 
     def address(self, **changes: str | int | None) -> str:
         """This list's address with other parameters; None takes one away. Page 1 unless given."""
-        held = {name: value for name, value in self.query.items() if name != "page" and value}
+        held = {name: value for name, value in self.query.items() if name not in UNKEPT and value}
         told = {**held, **{n: str(v) for n, v in changes.items() if v is not None}}
         for name, value in changes.items():
             if value is None:

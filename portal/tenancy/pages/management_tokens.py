@@ -1,17 +1,15 @@
 """Management tokens of a tenant: the list, making one, revoking one."""
 
-import datetime as dt
-from collections.abc import Mapping
 from typing import Any, Final
 
-from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 
 from audit.ledger.target import Target
 from portal.core import configuration, tokens
-from portal.core.clock import UTC, now
-from portal.core.refusals import Faults, Refusal
+from portal.core.clock import now
+from portal.core.refusals import Refusal
+from portal.tenancy.actors import Actor
 from portal.tenancy.management_tokens import (
     IssuedToken,
     create_management_token,
@@ -19,22 +17,15 @@ from portal.tenancy.management_tokens import (
 )
 from portal.tenancy.models import ManagementToken, Membership, Tenant
 from portal.tenancy.pages.api import Why
-from portal.tenancy.pages.boxes import Ticked
 from portal.tenancy.pages.forms import STATUS, Form
 from portal.tenancy.pages.list_page import ListPage
 from portal.tenancy.pages.lists import Column, Filter, Listing
 from portal.tenancy.pages.once import AlreadySent, once_only, token
+from portal.tenancy.pages.token_form import PEOPLE, TokenForm
 from portal.tenancy.pages.writing import WritingPage, tell
 from portal.tenancy.permission import found
 from portal.tenancy.roles import ACTIONS, MANAGEMENT_SCOPES
 
-PEOPLE: Final = 200
-"""Members that a select offers; of more, the mail address is typed."""
-AREAS: Final = sorted({scope.partition(":")[0] for scope in MANAGEMENT_SCOPES})
-PRESETS: Final = (
-    ("90", "In 90 days"), ("30", "In 30 days"), ("365", "In a year"), ("never", "No expiry"),
-    ("on", "On the day below"),
-)  # fmt: skip
 STATUS_FILTER: Final = Filter(
     "status", "Status",
     [("", "Any status"), ("active", "Active"), ("expired", "Expired"), ("revoked", "Revoked")],
@@ -49,15 +40,26 @@ def tenant_of(slug: str) -> Tenant:
     return tenant
 
 
+def sees_all(actor: Actor) -> bool:
+    """Whether everyone's tokens are the actor's to see, and not only their own."""
+    return actor.may("tokens:read")
+
+
+def seen_by(actor: Actor, tenant: Tenant) -> QuerySet[ManagementToken]:
+    """The tenant's tokens that are the actor's to see. Inside the scope."""
+    rows = ManagementToken.objects.filter(tenant=tenant)
+    return rows if sees_all(actor) else rows.filter(creator_id=actor.membership_id)
+
+
 class Tokens(ListPage):
     """`/admin/tenants/<slug>/tokens/`."""
 
-    needs = "tenants:read"
+    needs = "tokens:read"
     section = "tenants"
     template = "tenancy/tokens.html"
     file = "management-tokens"
     noun = "management tokens"
-    writes = "tenants:write"
+    writes = "tokens:write"
     columns = {
         "id": lambda row: row.id,
         "name": lambda row: row.name,
@@ -87,7 +89,7 @@ class Tokens(ListPage):
         )
 
     def chosen(self, listing: Listing) -> QuerySet[ManagementToken]:
-        rows = ManagementToken.objects.filter(tenant=self.tenant).select_related("creator__person")
+        rows = seen_by(self.actor, self.tenant).select_related("creator__person")
         over = Q(expires_at__lte=now())
         status = {
             "": Q(), "revoked": Q(revoked_at__isnull=False),
@@ -104,87 +106,20 @@ class Tokens(ListPage):
         )  # fmt: skip
 
     def any(self) -> bool:
-        return ManagementToken.objects.filter(tenant=self.tenant).exists()
+        return seen_by(self.actor, self.tenant).exists()
 
     def context(self) -> dict[str, Any]:
         return {
-            **super().context(), "tenant": self.tenant, "now": now(),
+            **super().context(), "tenant": self.tenant, "now": now(), "all": sees_all(self.actor),
             "base_url": configuration.BASE_URL().rstrip("/"),
         }  # fmt: skip
-
-
-class TokenForm(Form):
-    """For whom, what, and until when."""
-
-    name = forms.CharField(label="Name", required=False, help_text="What it is for, such as CI.")
-    creator = forms.CharField(label="Acts for", required=False)
-    scopes = Ticked()
-    expiry = forms.CharField(label="Expires", required=False, widget=forms.Select(choices=PRESETS))
-    expires_on = forms.CharField(
-        label="Day, from 00:00 UTC", required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )  # fmt: skip
-
-    def __init__(self, *args: Any, members: list[Membership], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["creator"]
-        field.help_text = "It may never do more than this member may, and dies when they leave."
-        if len(members) <= PEOPLE:
-            people = [(m.id, f"{m.person.name}, {m.get_role_display().lower()}") for m in members]
-            field.widget = forms.Select(choices=[("", "Choose a member"), *people])
-        else:
-            field.label = "Acts for: mail address"
-
-    def boxes(self) -> list[tuple[str, list[tuple[str, bool]]]]:
-        """The scopes by area: reading, and writing where there is any."""
-        ticked = self["scopes"].value() or []
-        return [
-            (area, [(s, s in ticked) for s in (f"{area}:read", f"{area}:write")
-                    if s in MANAGEMENT_SCOPES])
-            for area in AREAS
-        ]  # fmt: skip
-
-    def expires_at(self) -> dt.datetime | None:
-        """The end that was chosen; raises ValueError for a day that is none."""
-        choice, day = self.cleaned_data["expiry"], self.cleaned_data["expires_on"]
-        if choice == "on":
-            return dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), UTC)
-        if choice == "never":
-            return None
-        return now().replace(microsecond=0) + dt.timedelta(days=int(choice))
-
-    def faults(self) -> Faults:
-        """What only a form can get wrong."""
-        faults, typed = Faults(), self.cleaned_data
-        if not typed["creator"]:
-            faults.add("/creator", "Choose the member for whom it acts.")
-        if not typed["scopes"]:
-            faults.add("/scopes", "Choose what it may do: one scope at least.")
-        if typed["expiry"] not in dict(PRESETS):
-            faults.add("/expiry", "Choose when it ends.")
-        elif typed["expiry"] != "on" and typed["expires_on"]:
-            faults.add("/expiry", "A day is given: choose “On the day below”, or take it out.")
-        else:
-            try:
-                self.expires_at()
-            except ValueError:
-                faults.add("/expires_on", "A day is needed, such as 2027-05-01.")
-        return faults
-
-    def blame(self, refusal: Refusal) -> None:
-        """As every form; the end stands beside the day that was typed."""
-        day = "/expires_on" if self.cleaned_data.get("expiry") == "on" else "/expiry"
-        errors: list[Mapping[str, str]] = [
-            {**e, "pointer": day} if e["pointer"] == "/expires_at" else e for e in refusal.errors
-        ]
-        super().blame(Refusal(refusal.code, refusal.detail, errors))
 
 
 class OfTenant(WritingPage):
     """A page that changes a tenant's tokens."""
 
-    needs = "tenants:read"
-    changes = "tenants:write"
+    needs = "tokens:read"
+    changes = "tokens:write"
     section = "tenants"
 
     def find(self, **kwargs: Any) -> None:
@@ -207,11 +142,17 @@ class NewToken(OfTenant):
         members = Membership.objects.filter(
             tenant=self.tenant, is_active=True, person__is_active=True
         )
+        if not self.may("tokens:write"):
+            members = members.filter(id=self.actor.membership_id)
         rows = members.select_related("person").order_by("person__name", "id")
         self.members = list(rows[: PEOPLE + 1])
 
     def form(self, data: Any = None) -> Form:
-        return TokenForm(data, members=self.members)
+        offered = MANAGEMENT_SCOPES
+        if not self.may("tokens:write"):
+            offered &= self.actor.actions
+        own = {"creator": self.actor.membership_id}
+        return TokenForm(data, members=self.members, offered=offered, initial=own)
 
     def context(self) -> dict[str, Any]:
         return {**super().context(), "once": token(self.request), "members": self.members}
@@ -234,6 +175,8 @@ class NewToken(OfTenant):
     def member(self, typed: str) -> str:
         """The membership that was chosen or whose address was typed. Inside the scope."""
         rows = Membership.objects.filter(tenant=self.tenant)
+        if not self.may("tokens:write"):
+            rows = rows.filter(id=self.actor.membership_id)
         member = rows.filter(Q(id=typed) | Q(person__email=typed.lower())).first()
         if member is None:
             detail = "There is no such member of this tenant."
@@ -267,7 +210,7 @@ class RevokeToken(OfTenant):
 
     def find(self, **kwargs: Any) -> None:
         super().find(**kwargs)
-        rows = ManagementToken.objects.filter(tenant=self.tenant)
+        rows = seen_by(self.actor, self.tenant)
         self.token = found(rows.select_related("creator__person"), kwargs["id"])
 
     def aim(self) -> tuple[Target, str | None]:

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from audit.ledger.events import Event
 from audit.ledger.target import Target
@@ -18,6 +19,7 @@ from portal.tenancy.models import Membership, Person
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.management_tokens import tenant_of
 from portal.tenancy.pages.once import AlreadySent, once_only, token
+from portal.tenancy.pages.page import Page
 from portal.tenancy.pages.turning import TurnPage
 from portal.tenancy.pages.writing import WritingPage, tell
 from portal.tenancy.permission import found
@@ -36,6 +38,11 @@ class MemberForm(Form):
 
     email = forms.CharField(label="E-mail", required=False, help_text="Of someone in People.")
     role = forms.CharField(label="Role", required=False, widget=forms.Select(choices=ROLES))
+
+
+def home_of_members(page: Page, slug: str) -> str:
+    """Where a tenant's members are shown: on its page in the admin, on a page of its own here."""
+    return page.url("members") if page.within else page.url("tenant", slug)
 
 
 class RoleForm(Form):
@@ -95,8 +102,8 @@ def member_of(kwargs: dict[str, Any]) -> Membership:
 class ChangeMember(WritingPage):
     """`/admin/tenants/<slug>/members/<id>/role/`."""
 
-    needs = "people:read"
-    changes = "tenants:write"
+    needs = "members:read"
+    changes = "members:write"
     section = "tenants"
     template = "tenancy/member_role.html"
     decides = Event.MEMBERSHIP_CHANGED
@@ -123,13 +130,18 @@ class ChangeMember(WritingPage):
         )  # fmt: skip
         words = f"{self.member.person.name} is {member.get_role_display().lower()} now."
         tell(self.request, words)
-        return self.to("tenant", self.member.tenant.slug)
+        return HttpResponseRedirect(self.back())
+
+    def back(self) -> str:
+        """Where the members are."""
+        return home_of_members(self, self.member.tenant.slug)
 
 
 class OfMember(TurnPage):
     """A page that turns a membership."""
 
-    needs = "people:read"
+    needs = "members:read"
+    changes = "members:write"
     section = "tenants"
 
     def find(self, **kwargs: Any) -> None:
@@ -142,7 +154,14 @@ class OfMember(TurnPage):
         return f"{self.member.person.name} in {self.member.tenant.name}"
 
     def back(self) -> str:
-        return self.url("tenant", self.member.tenant.slug)
+        return home_of_members(self, self.member.tenant.slug)
+
+    def more(self) -> list[str]:
+        return ["This is you: the tenant is closed to you at once."] * self.is_oneself()
+
+    def is_oneself(self) -> bool:
+        """Whether who acts is the member, on the tenant's own pages."""
+        return self.member.id == self.actor.membership_id
 
     def verb(self) -> dict[str, Any]:
         """What both verbs are told."""
@@ -171,7 +190,7 @@ class DisableMember(OfMember):
     def act(self, form: Form) -> HttpResponse:
         done = disable_membership(**self.verb(), reason=form.cleaned_data["reason"])
         tell(self.request, self.done("{} is disabled."), done)
-        return self.to("tenant", self.member.tenant.slug)
+        return HttpResponseRedirect(reverse("choice") if self.is_oneself() else self.back())
 
 
 class EnableMember(OfMember):
@@ -196,4 +215,4 @@ class EnableMember(OfMember):
     def act(self, form: Form) -> HttpResponse:
         done = enable_membership(**self.verb(), reason=form.cleaned_data["reason"])
         tell(self.request, self.done("{} is enabled again."), done)
-        return self.to("tenant", self.member.tenant.slug)
+        return HttpResponseRedirect(self.back())

@@ -20,6 +20,7 @@ from portal.core.error_pages import not_allowed, refusal_page
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor
 from portal.tenancy.models import Person, Tenant
+from portal.tenancy.pages.pasted import PASTED, PASTED_WORDS, without_credentials
 from portal.tenancy.permission import require
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.browser import actor_of
@@ -44,7 +45,12 @@ class Page(View):
     actor: Actor
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Sign in first; then whatever is refused is a page that says so."""
+        """Sign in first; then whatever is refused is a page that says so.
+
+        A credential never stays in the address of what is looked at, whoever looks.
+        """
+        if request.method in ("GET", "HEAD") and (address := without_credentials(request)):
+            return HttpResponseRedirect(address)
         if not (request.user.is_authenticated and request.user.is_verified()):
             return self.sign_in_first(request)
         try:
@@ -111,6 +117,11 @@ class Page(View):
     def within(self) -> str:
         """The slug of the tenant whose page this is; empty where it shows all of them."""
         return ""
+
+    @property
+    def pasted(self) -> str:
+        """What is said after a credential was taken out of the address; empty if none was."""
+        return PASTED_WORDS if PASTED in self.request.GET else ""
 
     @property
     def own_tenant(self) -> Tenant | None:

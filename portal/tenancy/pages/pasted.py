@@ -26,7 +26,7 @@ def without_credentials(request: HttpRequest) -> str | None:
     """
     kept, found = QueryDict(mutable=True), False
     for name, values in request.GET.lists():
-        if any(map(_holds_one, (name, *values))):
+        if any(map(holds_one, (name, *values))):
             found = True
             _record(request, " ".join((name, *values)))
         else:
@@ -37,7 +37,8 @@ def without_credentials(request: HttpRequest) -> str | None:
     return f"{request.path}?{kept.urlencode()}"
 
 
-def _holds_one(text: str) -> bool:
+def holds_one(text: str) -> bool:
+    """Whether a credential, or enough of one to matter, stands in `text`."""
     return bool(SECRET.search(text) or SECRET.search(unicodedata.normalize("NFC", text)))
 
 

@@ -11,7 +11,15 @@ from audit.ledger.target import Target
 from portal.core.clock import now
 from portal.core.mail import configured
 from portal.core.models import Mail
-from portal.tenancy.models import Invitation, Membership, Person, RecoveryCode, Session, Totp
+from portal.tenancy.models import (
+    ExternalIdentity,
+    Invitation,
+    Membership,
+    Person,
+    RecoveryCode,
+    Session,
+    Totp,
+)
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.once import AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
@@ -21,6 +29,7 @@ from portal.tenancy.pages.writing import WritingPage, history, tell
 from portal.tenancy.people import change_platform_role, disable_person, enable_person
 from portal.tenancy.permission import found
 from portal.tenancy.signing_in.inviting import invite_person
+from portal.tenancy.sso.provider import platform_provider
 
 SHOWN: Final = 50
 """Memberships on a person's page."""
@@ -48,6 +57,8 @@ class PersonPage(Page):
             "invitation": Invitation.objects.filter(
                 person=person, used_at=None, expires_at__gt=now()
             ).first(),
+            "identities": list(ExternalIdentity.objects.filter(person=person).order_by("issuer")),
+            "sso": platform_provider(),
             "history": history(person.id),
             "may_write": self.may("tenants:write"),
         }

@@ -1,10 +1,11 @@
 """`/admin/security/`: one's own password, second factor and sessions. For everyone who signs in."""
 
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.views import View
 
 from portal.core.error_pages import refusal_page
@@ -13,6 +14,7 @@ from portal.tenancy.models import Person, Session, Totp
 from portal.tenancy.pages.forms import Form, FormPage
 from portal.tenancy.pages.once import FIELD, AlreadySent, once_only, token
 from portal.tenancy.pages.page import Page
+from portal.tenancy.pages.pasted import without_credentials
 from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in.browser import actor_of, remember, signed_in
 from portal.tenancy.signing_in.changing import (
@@ -76,15 +78,21 @@ class Own(Page):
 
     section = "security"
     where = ""
+    of_own_sign_in: ClassVar[bool] = True
+    """Whether it is no business of a tenant's provider that let this browser in."""
     person: Person
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Sign in first."""
+        """Sign in first, and without a credential in the address."""
+        if request.method in ("GET", "HEAD") and (address := without_credentials(request)):
+            return HttpResponseRedirect(address)
         person = signed_in(request)
         if person is None:
             return self.sign_in_first(request)
         self.actor, self.person = actor_of(request), person
         request.actor = self.actor  # type: ignore[attr-defined]  # the navigation's
+        if person.bound_to and self.of_own_sign_in:
+            return TemplateResponse(request, "tenancy/sso_elsewhere.html", status=403)
         try:
             return View.dispatch(self, request, *args, **kwargs)
         except Refusal as refusal:

@@ -4,7 +4,8 @@ The seed and the recovery codes are made when the page is shown and travel in it
 bound to the link: no session and no table holds them before the first code was right.
 """
 
-from typing import Any
+import datetime as dt
+from typing import Any, Protocol
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +14,8 @@ from django.views import View
 
 from portal.core import configuration
 from portal.core.refusals import Refusal
-from portal.tenancy.models import Invitation, Person
+from portal.tenancy.actors import Actor
+from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.sign_in import home_of
 from portal.tenancy.scope import platform_scope
@@ -61,6 +63,17 @@ class SetUpForm(Form):
         return self
 
 
+class Opened(Protocol):
+    """What the page asks of whatever a link opens."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def person(self) -> Person | None: ...
+    @property
+    def expires_at(self) -> dt.datetime: ...
+
+
 class SetUp(View):
     """The page."""
 
@@ -93,30 +106,32 @@ class SetUp(View):
             return self.refused(invitation, form, enrolment, refusal)
         return self.go_on(request, person)
 
-    def invitation(self, token: str) -> Invitation | None:
+    def invitation(self, token: str) -> Opened | None:
         """What the link opens, if it still does."""
         with platform_scope("who holds the link is not known yet"):
             return open_invitation(token)
 
-    def form(self, invitation: Invitation, data: Any = None) -> SetUpForm:
+    def form(self, invitation: Opened, data: Any = None) -> SetUpForm:
         """The form for whoever holds the link."""
         form = SetUpForm(data)
         return form.of(invitation.person) if invitation.person is not None else form
 
-    def act(
-        self, invitation: Invitation, token: str, form: SetUpForm, enrolment: Enrolment
-    ) -> Person:
+    def act(self, invitation: Opened, token: str, form: SetUpForm, enrolment: Enrolment) -> Person:
         """Call the verb that the link is for."""
         told, visitor = form.cleaned_data, visitor_of(self.request)
         chosen = Chosen(told["password"], told["code"], told["stored"], enrolment)
         if invitation.person is not None:
-            return accept_invitation(visitor=visitor, token=token, chosen=chosen)
+            return self.accept(visitor=visitor, token=token, chosen=chosen)
         return set_up_first_administrator(
             visitor=visitor, token=token, email=told["email"], name=told["name"], chosen=chosen
         )
 
+    def accept(self, *, visitor: Actor, token: str, chosen: Chosen) -> Person:
+        """As who was invited."""
+        return accept_invitation(visitor=visitor, token=token, chosen=chosen)
+
     def refused(
-        self, invitation: Invitation, form: SetUpForm, enrolment: Enrolment, refusal: Refusal
+        self, invitation: Opened, form: SetUpForm, enrolment: Enrolment, refusal: Refusal
     ) -> HttpResponse:
         """The page again: what was typed stays, but for the password."""
         if refusal.code == "CONFLICT":
@@ -126,7 +141,7 @@ class SetUp(View):
         return self.show(invitation, form, enrolment, 400)
 
     def show(
-        self, invitation: Invitation, form: SetUpForm, enrolment: Enrolment, status: int = 200
+        self, invitation: Opened, form: SetUpForm, enrolment: Enrolment, status: int = 200
     ) -> HttpResponse:
         """The page."""
         person = invitation.person

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 
 from django import forms
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.views import View
 from portal.core.refusals import Faults, Refusal
 from portal.tenancy.models import Person
 from portal.tenancy.pages.forms import Form
+from portal.tenancy.pages.pasted import holds_one
 from portal.tenancy.signing_in.browser import (
     actor_of,
     await_second_factor,
@@ -34,8 +36,11 @@ from portal.tenancy.signing_in.signing import (
     sign_out,
 )
 from portal.tenancy.signing_in.throttling import Wait
+from portal.tenancy.sso.provider import any_provider, platform_provider
 
 NEXT: Final = "next"
+LATE: Final = "late"
+"""Set in the address when the password's five minutes were over."""
 AGAIN: Final = "That took too long, or your account was changed meanwhile. Nobody was signed in."
 
 
@@ -71,15 +76,28 @@ class RecoveryForm(Form):
 
 
 def own_path(text: str) -> str:
-    """`text` if it is an address of ours to go on to, else nothing."""
+    """`text` if it is an address of ours to go on to, else nothing.
+
+    Nothing also if a credential stands in it: it is kept with the session until the code is given.
+    """
     ours = text.startswith("/") and url_has_allowed_host_and_scheme(text, allowed_hosts=None)
     elsewhere = text.startswith((reverse("admin:login"), reverse("admin:logout")))
-    return text if ours and not elsewhere else ""
+    return text if ours and not elsewhere and not holds_one(unquote(text)) else ""
 
 
 def home_of(person: Person) -> str:
     """Where a person begins: the platform's people on its overview, others at their tenants."""
     return reverse("admin:index" if person.platform_role else "choice")
+
+
+def onward(person: Person, going_to: str) -> str:
+    """Where who is signed in goes on to: `going_to`, unless it would only send them back here.
+
+    Django's own pages send whoever has no role on the platform to sign in, and from there on.
+    """
+    staffs = going_to.startswith(reverse("admin:index"))
+    own = going_to.startswith(reverse("admin:security")) or bool(person.platform_role)
+    return going_to if going_to and (own or not staffs) else home_of(person)
 
 
 class Step(View):
@@ -112,8 +130,14 @@ class SignIn(Step):
         person = signed_in(request)
         going_to = own_path(request.GET.get(NEXT, ""))
         if person is not None:
-            return HttpResponseRedirect(going_to or home_of(person))
-        return self.show({"form": PasswordForm(), "next": going_to})
+            return HttpResponseRedirect(onward(person, going_to))
+        late = AGAIN if LATE in request.GET else ""
+        return self.show({"form": PasswordForm(), "next": going_to, "late": late})
+
+    def show(self, context: Mapping[str, Any], refusal: Refusal | None = None) -> HttpResponse:
+        """With the other ways in, where there are any."""
+        ways = {"platform": platform_provider(), "sso": any_provider()}
+        return super().show({**context, **ways}, refusal)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """A right password leads to the code's page; nobody is signed in by it."""
@@ -164,10 +188,8 @@ class SecondStep(Step):
         return super().dispatch(request, *args, **kwargs)
 
     def begin_again(self, request: HttpRequest) -> HttpResponse:
-        """To step one, saying why."""
-        if signed_in(request) is None:
-            messages.warning(request, AGAIN)
-        return HttpResponseRedirect(reverse("admin:login"))
+        """To step one, saying why. In the address: nothing is kept for who is not signed in."""
+        return HttpResponseRedirect(f"{reverse('admin:login')}?{LATE}=1")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The form."""
@@ -183,15 +205,19 @@ class SecondStep(Step):
                 raise Refusal(
                     "REQUEST_INVALID", errors=[{"detail": self.missing, "pointer": "/code"}]
                 )
-            done = sign_in(
-                visitor=visitor_of(request), person=self.person, factor=self.factor, code=code,
-                device=device_in(request),
-            )  # fmt: skip
+            done = self.prove(code)
         except Refusal as refusal:
             if refusal.code == "NOT_FOUND":
                 return self.begin_again(request)
             return self.refused(form, refusal, email=self.person.email)
         return self.go_on(done)
+
+    def prove(self, code: str) -> SignedIn:
+        """Call the verb."""
+        return sign_in(
+            visitor=visitor_of(self.request), person=self.person, factor=self.factor, code=code,
+            device=device_in(self.request),
+        )  # fmt: skip
 
     def go_on(self, done: SignedIn) -> HttpResponse:
         """The browser is the person's from here on."""
@@ -204,7 +230,7 @@ class SecondStep(Step):
                 f"You signed in with a recovery code. You have {left} left. If your phone is lost,"
                 " set up another app under Security, and make new codes.",
             )
-        response = HttpResponseRedirect(self.going_to or home_of(done.person))
+        response = HttpResponseRedirect(onward(done.person, self.going_to))
         know_again(self.request, response, done.person)
         return response
 

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 
 from audit.ledger.target import Target
 from portal.tenancy.apis import usable_apis
-from portal.tenancy.models import Gateway, ManagementToken, Membership, Tenant
+from portal.tenancy.models import Gateway, IdentityProvider, ManagementToken, Membership, Tenant
 from portal.tenancy.pages.forms import Form
 from portal.tenancy.pages.list_page import CHOOSABLE
 from portal.tenancy.pages.management_tokens import tenant_of
@@ -34,6 +34,7 @@ class TenantPage(Page):
             "apis": list(usable_apis(tenant.id).order_by("name", "id")[:CHOOSABLE]),
             "gateways": list(gateways.order_by("name", "id")[:CHOOSABLE]),
             "tokens": ManagementToken.objects.filter(tenant=tenant, revoked_at=None).count(),
+            "sso": IdentityProvider.objects.filter(tenant=tenant).first(),
             "history": history(tenant.id),
             "may_write": self.may("tenants:write"),
         }

@@ -21,7 +21,7 @@ class TurnPage(WritingPage):
 
     needs = "tenants:read"
     changes = "tenants:write"
-    form_class = Why
+    form_class: ClassVar[type[Form]] = Why
     template = "tenancy/turn.html"
 
     heading: ClassVar[str]

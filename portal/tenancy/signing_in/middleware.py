@@ -9,7 +9,11 @@ from django.utils.functional import SimpleLazyObject
 
 FACTORS = "auth"
 """Session: how its person proved themselves (`amr`, RFC 8176): `["pwd", "otp"]`."""
-SECOND = frozenset({"otp", "recovery"})
+SECOND = frozenset({"otp", "recovery", "mfa"})
+BOUND = "tenant"
+BOUND_BY = "issuer"
+"""Session: the id of the tenant whose provider let its person in, for that tenant alone; and that
+provider's issuer."""
 
 
 class SecondFactor:
@@ -29,4 +33,8 @@ class SecondFactor:
 def _told(request: HttpRequest, user: Any) -> Any:
     if user.is_authenticated:
         user.second_factor = not SECOND.isdisjoint(request.session.get(FACTORS, ()))
+        user.bound_to = request.session.get(BOUND, "")
+        user.bound_by = request.session.get(BOUND_BY, "")
+        if user.bound_to:
+            user.platform_role = ""  # a tenant's provider makes nobody anything on the platform
     return user

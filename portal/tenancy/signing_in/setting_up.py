@@ -51,7 +51,8 @@ def fault_of_code(enrolment: Enrolment, code: str) -> str | None:
     return None if step_of(enrolment.seed, digits) is not None else ANOTHER_MINUTE
 
 
-def _check(faults: Faults, person: Person, chosen: Chosen) -> None:
+def check_chosen(faults: Faults, person: Person, chosen: Chosen) -> None:
+    """Raise everything that is wrong with what was chosen, with the faults that are known."""
     passwords.fault_in(faults, chosen.password, person)
     faults.add("/code", fault_of_code(chosen.enrolment, chosen.code))
     faults.add("/stored", None if chosen.stored else UNSTORED)
@@ -69,7 +70,7 @@ def set_up_first_administrator(
     faults = Faults()
     faults.add("/email", fault_of_email(email))
     faults.add("/name", fault_of_text(name, 128))
-    _check(faults, Person(email=email.lower(), name=name), chosen)
+    check_chosen(faults, Person(email=email.lower(), name=name), chosen)
     password = passwords.hashed(chosen.password)
     with platform_change("nobody is anyone yet"):
         lock_first()
@@ -95,7 +96,7 @@ def accept_invitation(*, visitor: Actor, token: str, chosen: Chosen) -> Person:
     if opened is None or opened.person is None:
         raise Refusal("NOT_FOUND")
     person = opened.person
-    _check(Faults(), person, chosen)
+    check_chosen(Faults(), person, chosen)
     password = passwords.hashed(chosen.password)
     with platform_change("people are the platform's"):
         # The person first, as whoever invites: two that wait for each other would be ended.
@@ -116,6 +117,14 @@ def _finish(
     visitor: Actor, invitation: Invitation, person: Person, password: str, chosen: Chosen
 ) -> None:
     Invitation.objects.filter(id=invitation.id).update(used_at=Now())
+    set_up(visitor, person, password, chosen)
+
+
+def set_up(visitor: Actor, person: Person, password: str, chosen: Chosen) -> Actor:
+    """Give a person what was chosen, which signs them in; who acts from here on.
+
+    In the transaction of what allows it.
+    """
     person.password = password
     person.save(update_fields=["password"])
     digits = six_digits(chosen.code)
@@ -131,3 +140,4 @@ def _finish(
     actor = replace(visitor, id=person.id, label=person.name, auth=("pwd", APP.amr))
     record(Event.PERSON_SET_UP, actor=actor, tenant=None, target=target_of(person))
     note_signed_in(actor, person, APP)
+    return actor

@@ -23,6 +23,7 @@ from portal.tenancy.people import target_of
 from portal.tenancy.sessions import digest_of
 from portal.tenancy.signing_in import passwords
 from portal.tenancy.signing_in.backend import person_by
+from portal.tenancy.signing_in.enforcing import note_past_sso, refuse_past_sso
 from portal.tenancy.signing_in.factors import (
     recovery_codes_left,
     use_code,
@@ -119,6 +120,11 @@ def check_password(
         raise Refusal(
             "CREDENTIAL_INVALID", errors=[{"detail": WRONG_PASSWORD, "pointer": "/password"}]
         )
+    try:
+        refuse_past_sso(person)
+    except Refusal:
+        note_failed(visitor, person, "rule that people come through the provider")
+        raise
     return person
 
 
@@ -176,12 +182,17 @@ def lock_unchanged(person: Person) -> None:
 
 
 def note_signed_in(actor: Actor, person: Person, factor: Factor) -> None:
-    """Write down that the person signed in. In the transaction that proved it."""
+    """Write down that the person signed in here. In the transaction that proved it.
+
+    Refuses with FORBIDDEN while single sign-on is enforced, but for security admins: an alert.
+    """
+    refuse_past_sso(person)
     Person.objects.filter(id=person.id).update(last_sign_in_at=Now())
     record(
         Event.LOGIN_SUCCEEDED, actor=actor, tenant=None, target=target_of(person),
         payload={"factor": factor.words},
     )  # fmt: skip
+    note_past_sso(actor, person, factor.words)
 
 
 def sign_out(*, actor: Actor, person: Person, session_key: str) -> None:
