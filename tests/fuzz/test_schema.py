@@ -62,7 +62,6 @@ class World:
             "owner": self.acme.gateway_token, "foreign": globex.gateway_token,
             "gateway": self.acme.token,
         }  # fmt: skip
-
         self.directories = self.managers | {"owner": self.directory()}
 
     def directory(self) -> str:
