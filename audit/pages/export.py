@@ -22,7 +22,7 @@ from portal.core.clock import now
 from portal.core.refusals import Refusal, refuse
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change, tenant_change
-from portal.tenancy.pages.lists import EXPORTED
+from portal.tenancy.pages.lists import DIALECT, EXPORTED
 from portal.tenancy.pages.page import Page
 from portal.tenancy.permission import require
 
@@ -53,7 +53,7 @@ def flat(one: dict[str, Any]) -> dict[str, Any]:
 def written(rows: Iterable[Entry], format: str) -> tuple[str, int]:
     """The file's text, and how many entries are in it. Cells that could be formulas are defused."""
     text, count = io.StringIO(), 0
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, **DIALECT)
     if format == "csv":
         writer.writerow(COLUMNS)
     for entry in rows:

@@ -68,12 +68,11 @@ def bound_to(tenant: Tenant) -> Any:
 
 
 def example_of(gateway: Gateway) -> Example:
-    """Something to ask. Inside the scope."""
+    """Something to ask, what only reads before what writes. Inside the scope."""
     routes = Route.objects.filter(api=gateway.api_id).exclude(pattern__contains="*")
-    route = routes.order_by("pattern", "method").first()
-    if route is None:
-        return Example("GET", "/")
-    return Example("GET" if route.method == "*" else route.method, route.pattern)
+    told = routes.values_list("method", "pattern")
+    found = [Example("GET" if method == "*" else method, pattern) for method, pattern in told]
+    return min(found, key=lambda each: (each.method != "GET", each), default=Example("GET", "/"))
 
 
 def files_of(gateway: Gateway, example: Example) -> list[File]:

@@ -28,6 +28,11 @@ class Words(NamedTuple):
     sentence: str
 
 
+HOMES: Final = ("/admin/", "/t/")
+QUERY_CANCELED: Final = "57014"
+TOO_MUCH: Final = "That was too much to look through. Nothing was changed"
+ASK_LESS: Final = "The database was asked for twenty seconds. Choose less time, or filter more."
+
 WORDS: Final = {
     "REQUEST_INVALID": Words(
         "The request can't be read",
@@ -79,7 +84,7 @@ def error_response(
         "code": code,
         "status": status,
         "words": Words(title or words.title, sentence or words.sentence),
-        "home": "/admin/" if request.path.startswith("/admin/") else "/",
+        "home": next((home for home in HOMES if request.path.startswith(home)), "/"),
         "again": _again(request, status),
         "request_id": getattr(request, "request_id", ""),
     }
@@ -139,6 +144,9 @@ def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """handler500: a bug, or the database away."""
-    lost = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    """handler500: a bug, the database away, or a question that it gave up (portal.asgi)."""
+    error = sys.exc_info()[1]
+    if getattr(getattr(error, "__cause__", None), "sqlstate", "") == QUERY_CANCELED:
+        return error_response(request, "STORE_UNAVAILABLE", ASK_LESS, TOO_MUCH)
+    lost = isinstance(error, OperationalError | InterfaceError)
     return error_response(request, "STORE_UNAVAILABLE" if lost else "INTERNAL")

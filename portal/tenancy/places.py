@@ -20,6 +20,10 @@ class Place(NamedTuple):
     status: str
     membership_id: str
     role: str
+    issuer: str
+    """Of the tenant's provider that is in force; empty without one."""
+    enforced: bool
+    """Whether nobody comes in but through it."""
 
     @property
     def suspended(self) -> bool:

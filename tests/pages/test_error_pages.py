@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.utils.html import escape
@@ -19,6 +20,7 @@ from portal.core.error_pages import WORDS, error_response
 from portal.core.ids import uuid7
 from portal.core.problem_codes import PROBLEMS
 from portal.core.refusals import Refusal
+from portal.tenancy.pages.apis import Apis
 from tests.cast import Cast
 from tests.pages.browser import Browser
 from tests.pages.test_frame import missing
@@ -182,3 +184,33 @@ def test_with_redis_away_the_overview_still_says_how_things_stand(
     page = sol.get("/admin/")
     assert page.status == 200
     assert "Redis does not answer. Every check is refused with STORE_UNAVAILABLE." in page.text
+
+
+def test_a_question_that_takes_too_long_is_given_up_and_says_so(
+    sol: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(self: Apis) -> dict[str, Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 50")
+            cursor.execute("SELECT pg_sleep(5)")
+        return {}
+
+    monkeypatch.setattr(Apis, "context", slow)
+    page = sol.get("/admin/apis/")
+    assert page.status == 503
+    assert "Choose less time, or filter more" in page.text and "STORE_UNAVAILABLE" in page.text
+
+
+def test_the_web_process_gives_up_after_twenty_seconds_and_a_command_does_not() -> None:
+    asked = (
+        "import django; django.setup(); from django.db import connection as c;"
+        "x = c.cursor(); x.execute('SHOW statement_timeout'); print(x.fetchone()[0])"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", f"{first}{asked}"], cwd=ROOT, check=True, text=True,
+            capture_output=True, env={**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings"},
+        ).stdout.strip()
+        for first in ("import portal.asgi;", "")
+    ]  # fmt: skip
+    assert told == ["20s", "0"]

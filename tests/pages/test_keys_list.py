@@ -343,4 +343,4 @@ def test_the_file_is_in_the_order_of_the_list(sol: Browser, acme: Cast) -> None:
     for name in ("b", "c", "a"):
         acme.issue(name=name)
     told = sol.get(LIST, format="csv", tenant=acme.tenant.slug, sort="-name").html.splitlines()
-    assert [line.split(",")[1] for line in told[1:]] == ["c", "b", "a"]
+    assert [line.split(",")[1] for line in told[1:]] == ['"c"', '"b"', '"a"']

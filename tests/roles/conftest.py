@@ -24,7 +24,18 @@ def database() -> Iterator["psycopg.Connection[Any]"]:
 
 
 @pytest.fixture(scope="module")
-def worlds(database: "psycopg.Connection[Any]", real_commits: None) -> tuple[World, World]:
+def platform_provider() -> Iterator[None]:
+    """The platform has one too: without any, nobody is asked for an address to look for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OIDC_ISSUER", "https://login.platform.example")
+        patch.setenv("OIDC_CLIENT_ID", "portal")
+        yield
+
+
+@pytest.fixture(scope="module")
+def worlds(
+    database: "psycopg.Connection[Any]", real_commits: None, platform_provider: None
+) -> tuple[World, World]:
     """Acme's world and Globex's."""
     return make_world(database)
 

@@ -6,7 +6,7 @@ something. Objects are made by tests.roles.world: `id="key"` is `World.key`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from portal.records.tables import MODELS
@@ -92,6 +92,22 @@ def scope_rows(world: World, role: str) -> dict[str, Any]:
     return {"step": "save", f"s{len(SCOPES)}-name": f"walked:{world.next()}"}
 
 
+PROVIDER: Final[dict[str, Row]] = {
+    "sso": row("sso:read"),
+    "sso-edit": form("sso:write", {"name": "Walked"}),
+    # Turning it on and verifying a domain ask servers elsewhere.
+    "sso-on": row("sso:write", sent="tests/sso/test_pages.py"),
+    "sso-off": form("sso:write", WHY),
+    "sso-invite": row("sso:write", sent="tests/sso/test_pages.py"),
+    "sso-domain-new": form("sso:write", lambda w, r: {"domain": f"{w.next()}.example"}),
+    "sso-domain": row("sso:write", id="domain", sent="tests/sso/test_pages.py"),
+    "sso-domain-remove": form("sso:write", id="domain"),
+    "sso-token-new": form("sso:write", {"name": "walked"}, done=200),
+    "sso-token-revoke": form("sso:write", WHY, id="directory_token"),
+}
+"""Of a tenant's identity provider: alike in both areas."""
+
+
 ADMIN: Final[dict[str, Row]] = {
     "index": row("usage:read"),
     "overview-csv": row("usage:read"),
@@ -123,8 +139,11 @@ ADMIN: Final[dict[str, Row]] = {
     "person-invite": form("tenants:write", id="person"),
     "person-disable": form("tenants:write", WHY, id="person"),
     "person-enable": form("tenants:write", WHY, id="disabled_person"),
+    "person-sso": form("tenants:write", id="person"),
+    "person-untie": form("tenants:write", WHY, id="tied_person", identity="identity"),
     "outbox": row("mail:read"),
     "mail": row("mail:read", "tenants:write", id="mail", done=200),
+    **{name: replace(row, ids={"slug": "tenant", **row.ids}) for name, row in PROVIDER.items()},
     "keys": row("keys:read"),
     "key-new": form("keys:write", new_key, query="?tenant={tenant}&api={api}", done=200),
     # Its form asks the trial's question, which changes nothing.
@@ -205,6 +224,7 @@ TENANT: Final[dict[str, Row]] = {
     "tokens": row("own-tokens:read"),
     "token-new": form("own-tokens:write", new_token, done=200),
     "token-revoke": form("own-tokens:write", WHY, id="own_token"),
+    **PROVIDER,
     "guide": row("gateways:read"),
     "guide-file": row("gateways:read", id="gateway", file="guide_file"),
 }  # fmt: skip
@@ -221,6 +241,14 @@ OTHERS: Final[dict[str, Row]] = {
     "join": row(NO_ONE, NO_ONE, token="dead_link"),
     "choice": row(SIGNED_IN, shows=LEADS_ON),
     "invitation": row(INVITED, INVITED, id="invitation"),
+    "sso": form(EVERYBODY, done=400),
+    "sso-platform": row(EVERYBODY, sent="tests/sso/test_platform.py"),
+    "sso-tenant": row(NO_ONE, slug="tenant"),
+    "sso-back": row(NO_ONE, provider="dead_link", refuses=400, sent="tests/sso/test_hostile.py"),
+    "sso-code": row(NO_ONE, NO_ONE, refuses=302),
+    "sso-recovery": row(NO_ONE, NO_ONE, refuses=302),
+    "sso-factor": row(NO_ONE, NO_ONE, refuses=302),
+    "sso-link": row(SIGNED_IN, sent="tests/sso/test_linking.py"),
 }
 """Below /, for whoever comes."""
 
@@ -237,6 +265,10 @@ REST: Final[dict[tuple[str, str], Row]] = {
     ("limit", "PATCH"): row("limits:write", typed={"amount": 8}, id="limit"),
     ("usage", "GET"): row("usage:read"),
     ("audit-events", "GET"): row("audit:read"),
+    # For a directory token alone: tests/sso/test_members_api.py.
+    ("members", "GET"): row(NO_ONE),
+    ("member", "GET"): row(NO_ONE, id="member"),
+    ("member-disable", "POST"): row(NO_ONE, typed=WHY, id="member"),
 }
 """Below /v1/tenants/<tenant>/, for management tokens: by name and method."""
 
@@ -251,6 +283,6 @@ STOCK: Final = {
 """Django's own pages of the governed tables: they show, and change nothing for anybody."""
 
 BESIDE: Final = {
-    "jsi18n", "autocomplete", "view_on_site", "password_change_done", "app_list",
+    "jsi18n", "autocomplete", "view_on_site", "app_list",
 }  # fmt: skip
 """What Django's site brings along and no page of ours uses."""

@@ -17,10 +17,13 @@ from portal.tenancy.gateways import create_gateway
 from portal.tenancy.invitations import invite_member
 from portal.tenancy.management_tokens import create_management_token
 from portal.tenancy.memberships import disable_membership
-from portal.tenancy.models import Api, Membership, Person, Tenant
+from portal.tenancy.models import Api, ExternalIdentity, Membership, Person, Tenant
 from portal.tenancy.people import create_person, disable_person
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.signing_in.inviting import invite_person
+from portal.tenancy.sso.configuring import Definition, create_provider
+from portal.tenancy.sso.deprovisioning import create_deprovisioning_token
+from portal.tenancy.sso.domains import claim_domain
 from portal.tenancy.tenants import create_tenant, suspend_tenant
 from tests.cast import OPERATOR, ROUTES, SCOPES, Cast, make_cast, person
 from tests.pages.browser import Browser, staff
@@ -30,6 +33,10 @@ SHARED = {
     "unit": "requests", "amount": 9, "window": "day", "algorithm": "calendar",
     "shared_by": "tenant",
 }  # fmt: skip
+PROVIDER = Definition(
+    name="Keycloak", issuer="https://login.walked.example", client_id="portal", secret="kept",
+    role_claim="groups", role_map=(("boss", "owner"),), mfa_amr=("mfa",), trusts_email=True,
+)  # fmt: skip
 DECISION = """
 INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id, code, units, address, method,
     route, model, subject_ref, purpose)
@@ -50,6 +57,9 @@ class World:
 
     def __init__(self, cast: Cast, db: Db) -> None:
         self.acme, self.db = cast, db
+        self.provider = create_provider(
+            actor=cast.owner, tenant_id=cast.tenant.id, definition=PROVIDER
+        )
         officer, _ = person(cast.tenant, "Pia", "privacy_officer")
         self.members: dict[str, Membership] = cast.memberships
         self.members["privacy_officer"] = officer
@@ -190,6 +200,29 @@ class World:
             actor=OPERATOR, tenant_id=self.acme.tenant.id, creator_id=mine.id, name="walked",
             scopes=["keys:read"],
         ).token.id  # fmt: skip
+
+    def _provider(self) -> dict[str, Any]:
+        return {
+            "actor": self.acme.owner, "tenant_id": self.acme.tenant.id,
+            "provider_id": self.provider.id,
+        }  # fmt: skip
+
+    def domain(self) -> str:
+        return claim_domain(**self._provider(), domain=f"{self.next()}.example").id
+
+    def directory_token(self) -> str:
+        return create_deprovisioning_token(**self._provider(), name="walked").token.id
+
+    def tied_person(self) -> str:
+        """The `identity` that is asked for next is theirs."""
+        self.tied = self.person()
+        return self.tied
+
+    def identity(self) -> str:
+        with platform_scope("a test ties someone"):
+            return ExternalIdentity.objects.create(
+                person_id=self.tied, issuer=self.provider.issuer, subject=self.next()
+            ).id
 
     def browser(self, role: str) -> Browser:
         """Somebody of this role, in this tenant or on the platform."""

@@ -130,7 +130,7 @@ PLATFORM_CALLERS = {
 HELD = """
 INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id, code, units, method, route,
     model, subject_ref, purpose)
-    VALUES (%(id)s, %(tenant)s, now(), 'k', 'k', 'g', 'OK', '{}', '', '', '', '', '');
+    VALUES (gen_random_uuid(), %(tenant)s, now(), 'k', 'k', 'g', 'OK', '{}', '', '', '', '', '');
 INSERT INTO keys_hourlyusage VALUES (%(tenant)s, 'k', now(), 'OK', 1, '{}');
 INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);

@@ -53,12 +53,35 @@ CREATE FUNCTION tenancy_deprovisioning_upgrade(wanted text, was smallint, better
     UPDATE tenancy_deprovisioningtoken SET digest = better, pepper_id = pepper
     WHERE id = (SELECT id FROM tenancy_deprovisioningtoken
                 WHERE kid = wanted AND pepper_id = was FOR UPDATE SKIP LOCKED) $$;
+
+-- As before, and who lets its people in besides: no page asks for it again.
+DROP FUNCTION tenancy_places(text, text);
+CREATE FUNCTION tenancy_places(wanted_person text, wanted_slug text)
+    RETURNS TABLE (tenant_id text, slug text, name text, status text, membership_id text, role text,
+                   issuer text, enforced boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.id, t.slug, t.name, t.status, m.id, m.role, coalesce(p.issuer, ''),
+           coalesce(p.enforced, false)
+    FROM tenancy_membership m JOIN tenancy_tenant t ON t.id = m.tenant_id
+    LEFT JOIN tenancy_identityprovider p ON p.tenant_id = t.id AND p.is_active
+    WHERE m.person_id = wanted_person AND m.is_active
+      AND (wanted_slug IS NULL OR t.slug = wanted_slug)
+    ORDER BY t.name, t.id $$;
 """
 DROP = """
 DROP FUNCTION tenancy_provider_read(text, text, text);
 DROP FUNCTION tenancy_deprovisioning_token(text);
 DROP FUNCTION tenancy_deprovisioning_used(text);
 DROP FUNCTION tenancy_deprovisioning_upgrade(text, smallint, bytea, smallint);
+DROP FUNCTION tenancy_places(text, text);
+CREATE FUNCTION tenancy_places(wanted_person text, wanted_slug text)
+    RETURNS TABLE (tenant_id text, slug text, name text, status text, membership_id text, role text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.id, t.slug, t.name, t.status, m.id, m.role
+    FROM tenancy_membership m JOIN tenancy_tenant t ON t.id = m.tenant_id
+    WHERE m.person_id = wanted_person AND m.is_active
+      AND (wanted_slug IS NULL OR t.slug = wanted_slug)
+    ORDER BY t.name, t.id $$;
 """
 # A tenant sees who its members are at its own provider, and at no other.
 SEEN = (

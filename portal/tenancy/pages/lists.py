@@ -216,6 +216,9 @@ class Listing:
 FORMULA: Final = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 """What makes a spreadsheet compute a cell, full-width forms too (OWASP, CSV injection)."""
 
+DIALECT: Final[Any] = {"lineterminator": "\r\n", "quoting": csv.QUOTE_ALL}
+"""Every cell in quotes: where a semicolon separates, one inside a bare cell would begin another."""
+
 
 def cell(value: Any) -> str:
     """A value as a CSV cell that no spreadsheet computes."""
@@ -232,7 +235,7 @@ def csv_response(
 ) -> HttpResponse:
     """`rows` as a file to keep (RFC 4180), at most 100 000 of them: then its name says so."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, **DIALECT)
     writer.writerow(columns)
     for place, row in enumerate(rows):
         if place == EXPORTED:

@@ -15,7 +15,7 @@ from portal.tenancy.models import Person
 from portal.tenancy.places import Place
 from portal.tenancy.signing_in.browser import remember
 from portal.tenancy.signing_in.middleware import BOUND, BOUND_BY
-from portal.tenancy.sso.provider import Provider, provider_of
+from portal.tenancy.sso.provider import Provider
 
 
 class OtherDoor(Exception):
@@ -50,9 +50,8 @@ def require_door(person: Person, place: Place) -> None:
     """
     if not within_reach(person, [place]):
         raise Refusal("NOT_FOUND")
-    provider = provider_of(place.slug)
     if person.bound_to:
-        if provider is None or provider.issuer != person.bound_by:
+        if not place.issuer or place.issuer != person.bound_by:
             raise Refusal("NOT_FOUND")  # turned off, or another: its word counts no more
-    elif provider is not None and provider.enforced:
+    elif place.enforced:
         raise OtherDoor(reverse("sso-tenant", args=[place.slug]))
