@@ -21,12 +21,13 @@ test: .venv/dev.stamp system-packages ## everything that CI runs
 	@echo "== tests"; .venv/bin/python -m pytest -q -n 2
 
 fuzz: .venv/dev.stamp ## other examples than the gate's on each run, FUZZ (5000) for each operation
-	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz tests/invariants/test_limits_machine.py
+	@FUZZ=$${FUZZ:-5000} .venv/bin/python -m pytest -q -n 2 -rP -o timeout=7200 tests/fuzz \
+	  tests/invariants/test_limits_model.py tests/invariants/test_limits_machine.py
 
 faults: .venv/dev.stamp ## break stores and processes, FAULTS (200) kills, and write docs/reliability.md
 	@mkdir -p var && rm -f var/faults.jsonl
 	@FAULTS=$${FAULTS:-200} FAULTS_FIGURES=var/faults.jsonl .venv/bin/python -m pytest -q -s tests/faults
-	@.venv/bin/python -m tests.faults var/faults.jsonl $${FAULTS:-200}
+	@.venv/bin/python -m tests.faults var/faults.jsonl
 
 bench: .venv/dev.stamp .venv-peers/stamp ## measure the check path beside a hello and what others use, then every page
 	@.venv/bin/python -m bench

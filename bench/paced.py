@@ -66,7 +66,8 @@ async def ask(options: argparse.Namespace) -> dict[str, Any]:
         nonlocal bad
         reader, writer = await free.get()
         writer.write(question)
-        bad += await answered(reader) != 200
+        status = await answered(reader)  # apart: += has taken the old sum before it waits
+        bad += status != 200
         took.append(time.perf_counter() - moment)
         free.put_nowait((reader, writer))
 

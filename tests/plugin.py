@@ -6,6 +6,7 @@ commit, and each plays with tenants of its own.
 """
 
 import base64
+import compileall
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from psycopg import sql
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "template_countersign"
+PACKAGES = ("portal", "keys", "consent", "audit")
 ROLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_CHECK_URL")
 servers = ExitStack()
 
@@ -50,6 +52,8 @@ def use(database: str, redis_number: int) -> None:
 def start_servers() -> None:
     from portal.core import embedded
 
+    for package in PACKAGES:  # every process of ours would compile them for itself again
+        compileall.compile_dir(ROOT / package, quiet=2)
     running = servers.enter_context(embedded.throw_away())
     os.environ.update(
         DATABASE_URL=running.app_url,

@@ -3,163 +3,105 @@
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from portal.core.binaries import Binaries
+from portal.core import postgresql
 from portal.tenancy.apis import create_api, grant_api
 from portal.tenancy.definitions import ScopeDefinition
 from portal.tenancy.memberships import add_member
 from portal.tenancy.people import create_person
 from portal.tenancy.tenants import create_tenant
 from tests.cast import OPERATOR
-from tests.docs.commands import ROOT, Block, blocks, elsewhere
+from tests.docs.commands import CHECK, ROOT, Line, lines_of
+from tests.docs.reader import Reader, shell
+from tests.embedded.conftest import strangers
 from tests.plugin import at, copy_template
 from tests.processes import free_port
 
-OURS = ("DATABASE", "REDIS", "PG", "COUNTERSIGN", "SECRET", "KEY_", "ENCRYPTION")
 SERVED = re.compile(r"portal\.serve|keys\.draining|celery")
+PASSWORD = "initechs-own"
 
 
-@dataclass
-class Copy:
-    """A running copy, as `make run` starts it."""
-
-    data: Path
-    port: int
-    demo: dict[str, Any]
-
-    def fill(self, text: str) -> str:
-        """A block as a reader would have filled it in."""
-        for old, new in (
-            ("var/demo.json", str(self.data / "demo.json")),
-            ("127.0.0.1:8000", f"127.0.0.1:{self.port}"),
-            ("$GATEWAY", self.demo["gateway_token"]),
-            ("csk_live_…", self.demo["key"]),
-        ):
-            text = text.replace(old, new)
-        return text
+def helper() -> str:
+    """The README's `demo()`, which its commands use."""
+    return next(line.text for line in lines_of(CHECK) if line.text.startswith("demo()"))
 
 
-@pytest.fixture(scope="module")
-def copy() -> Iterator[Copy]:
-    data, port = Path(tempfile.mkdtemp(prefix="countersign-docs-")), free_port()
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "portal.run"], cwd=ROOT, text=True,
-        env=inherited | {"PORT": str(port), "DATA_DIR": str(data)}, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Ctrl-C"):
-            break
-    yield Copy(data, port, json.loads((data / "demo.json").read_text()))
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+def test_a_check_is_allowed_as_it_is_written(copy: Reader, told: list[Line]) -> None:
+    checks = [line for line in told if line.text != helper()]
+    assert len(checks) == len(told) - 1 >= 2
+    for line in checks:
+        assert json.loads(shell(copy.fill(f"{helper()}\n{line.text}")))["allowed"] is True
 
 
-def shell(text: str, **environment: str) -> str:
-    """Run a block as it stands; its output. It fails with the first command that does."""
-    path = f"{Path(Binaries(None).postgresql().program('psql')).parent}:{os.environ['PATH']}"
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text], cwd=ROOT, text=True, capture_output=True,
-        env={**os.environ, "PATH": path, **environment}, timeout=60,
-    )  # fmt: skip
-    assert ran.returncode == 0, f"{ran.returncode}: {ran.stdout[-1000:]} {ran.stderr[-2000:]}"
-    return ran.stdout
-
-
-def lines(text: str) -> list[str]:
-    """The commands of a block, continuation lines joined, comments left out."""
-    joined = text.replace("\\\n", " ")
-    return [line.strip() for line in joined.splitlines() if line.strip() and line[0] != "#"]
-
-
-def blocks_with(words: str) -> list[Block]:
-    """Those that hold `words`; at least one."""
-    found = [block for block in blocks() if words in block.text]
-    assert found, f"no block has {words!r} any more: mend the test"
-    return found
-
-
-HANDLED = [
-    "/v1/keys/check", "/v1/tenants/acme/keys", "manage.py openapi", "export DATABASE_URL",
-    "manage.py doctor", "portal.serve", "create_gateway", "tar --numeric-owner", "pg_dump",
-    "manage.py setup_link",
-]  # fmt: skip
-"""What the tests below look for."""
-
-
-@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.name)
-def test_every_block_is_executed_by_a_test(block: Block) -> None:
-    told = any(words in block.text for words in HANDLED)
-    assert told or all(elsewhere(line) for line in lines(block.text)), block.text
-
-
-def test_the_check_of_the_readme_is_allowed(copy: Copy) -> None:
-    for block in blocks_with("/v1/keys/check"):
-        assert '"allowed": true' in shell(copy.fill(block.text)).replace('":true', '": true')
-
-
-def test_a_key_is_issued_and_revoked_as_the_readme_says(copy: Copy) -> None:
-    issue, revoke = blocks_with("/v1/tenants/acme/keys")[:2]
-    helper = next(b.text for b in blocks() if b.text.startswith("demo()")).splitlines()[0]
-    issued = json.loads(shell(copy.fill(f"{helper}\n{issue.text}")))
+def test_a_key_is_issued_and_revoked_as_it_is_written(copy: Reader, told: list[Line]) -> None:
+    issue, revoke = told
+    issued = json.loads(shell(copy.fill(f"{helper()}\n{issue.text}")))
     assert issued["secret"].startswith("csk_live_")
-    text = copy.fill(f"{helper}\n{revoke.text}").replace("key_…", issued["key"]["id"])
+    text = copy.fill(f"{helper()}\n{revoke.text}").replace("key_…", issued["key"]["id"])
     assert json.loads(shell(text))["propagation"] == "complete"
 
 
-def test_the_schema_is_written_as_it_stands() -> None:
-    before = (ROOT / "docs" / "openapi.json").read_text()
-    for block in blocks_with("manage.py openapi"):
-        shell(block.text)
-    assert (ROOT / "docs" / "openapi.json").read_text() == before
+def test_what_is_generated_is_written_as_it_stands(told: list[Line]) -> None:
+    files = [ROOT / "docs" / "openapi.json", ROOT / "docs" / "configuration.md"]
+    before = [file.read_bytes() for file in files]
+    for text in sorted({line.text for line in told}):
+        shell(text)
+    assert [file.read_bytes() for file in files] == before
 
 
-def test_secrets_are_made_and_a_database_of_ones_own_is_prepared(tmp_path: Path) -> None:
-    exports = blocks_with("export DATABASE_URL")[0].text
-    prepare = blocks_with("manage.py doctor")[0].text
-    copy_template("docs_prepared")
-    roles = {
-        name: at(os.environ[name], "docs_prepared")
-        for name in ("DATABASE_URL", "DATABASE_CHECK_URL", "DATABASE_OWNER_URL")
-    }
-    ours = "\n".join(
-        f"export {name}='{value}'"
-        for name, value in {**roles, "REDIS_URL": os.environ["REDIS_URL"], "SECURE": "1",
-                            "BASE_URL": "https://portal.example",
-                            "ALLOWED_HOSTS": "portal.example"}.items()
+def initechs(copy: Reader, text: str) -> str:
+    """A command about a database of one's own, as Initech fills it in on the copy's servers."""
+    known = json.loads((copy.data / "secrets.json").read_text())
+    sockets = copy.home / "sockets"
+    text = text.replace("countersign", "initech").replace("'…'", f"'{PASSWORD}'")
+    text = re.sub(
+        r":…@db\.example/initech(\?sslmode=verify-full)?",
+        f":{PASSWORD}@/initech?host={sockets}", text,
     )  # fmt: skip
-    owner = re.sub(r"DATABASE_OWNER_URL='[^']*'", "true;", prepare.replace("\\\n", " "))
-    # The servers of the tests give up durability: of that alone doctor may complain.
-    owner = owner.replace("manage.py doctor", "manage.py doctor || true")
-    told = shell(f"{exports}\n{ours}\n{owner}")
-    assert "ENCRYPTION_KEYS" in told
-    assert "FAIL  SECRET_KEY" not in told
+    redis = f"unix://:{known['redis']}@{sockets / 'redis.sock'}?db=1"
+    return text.replace("redis://:…@redis.example:6379/0", redis)
 
 
-def test_a_link_for_the_first_administrator_is_printed() -> None:
+def test_a_database_of_ones_own_is_prepared_as_it_is_written(
+    copy: Reader, told: list[Line]
+) -> None:
+    """By the roles, the database and the variables of the docs, and nothing else."""
+    with copy.database(postgresql.SUPERUSER) as superuser:
+        for line in told:
+            if line.language == "sql":
+                superuser.execute(initechs(copy, line.text))
+    commands = [initechs(copy, line.text) for line in told if line.language != "sql"]
+    exports = [text for text in commands if text.startswith("export ")]
+    others = [text for text in commands if text not in exports]
+    others.sort(key=lambda text: "manage.py migrate" not in text)
+    assert ["doctor" in text for text in others] == [False] + [True] * (len(others) - 1)
+    assert len(others) > 1
+    assert not [text for text in commands if "…" in text or "example" in text]
+    behind = "export SECURE=1 BASE_URL=https://portal.example ALLOWED_HOSTS=portal.example"
+    said = shell("\n".join([*exports, behind, *others]), strangers())
+    assert "FAIL" not in said
+    with copy.database(postgresql.SUPERUSER) as superuser:
+        owners = "SELECT datname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba"
+        found = superuser.execute(f"{owners} WHERE rolname = 'initech_owner'").fetchall()
+    assert found == [("initech",)]
+
+
+def test_a_link_for_the_first_administrator_is_printed(told: list[Line]) -> None:
     copy_template("docs_nobody")
     nobody = at(os.environ["DATABASE_URL"], "docs_nobody")
-    for block in blocks_with("manage.py setup_link"):
-        assert "/setup/once-" in shell(block.text, DATABASE_URL=nobody)
+    for line in told:
+        assert "/setup/once-" in shell(line.text, DATABASE_URL=nobody)
 
 
-def test_each_process_starts_and_stops_as_it_is_written(tmp_path: Path) -> None:
-    commands = [line for block in blocks_with("portal.serve") for line in lines(block.text)]
-    assert len([line for line in commands if SERVED.search(line)]) == len(commands) >= 4
+def test_each_process_starts_and_stops_as_it_is_written(tmp_path: Path, told: list[Line]) -> None:
+    commands = [line.text for line in told]
+    assert len([text for text in commands if SERVED.search(text)]) == len(commands) >= 4
     with ThreadPoolExecutor(len(commands)) as pool:
-        list(pool.map(lambda line: shell(started(line), BEAT=str(tmp_path)), commands))
+        list(pool.map(lambda text: shell(started(text), BEAT=str(tmp_path)), commands))
 
 
 def started(line: str) -> str:
@@ -170,7 +112,7 @@ def started(line: str) -> str:
     return f"{variables} timeout 5 .venv/bin/python {command} || test $? -eq 124"
 
 
-def test_the_first_gateway_and_key_are_made_by_command() -> None:
+def test_the_first_gateway_and_key_are_made_by_command(told: list[Line]) -> None:
     tenant = create_tenant(actor=OPERATOR, slug="initech", name="Initech")
     dana = create_person(actor=OPERATOR, email="dana@initech.example", name="Dana")
     owner = add_member(actor=OPERATOR, tenant_id=tenant.id, person_id=dana.id, role="owner")
@@ -178,26 +120,54 @@ def test_the_first_gateway_and_key_are_made_by_command() -> None:
         actor=OPERATOR, slug="search", name="Search", scopes=[ScopeDefinition("search:read")]
     )
     grant_api(actor=OPERATOR, tenant_id=tenant.id, api_id=api.id)
-    for block in blocks_with("create_gateway"):
-        told = shell(block.text.replace("mem_…", owner.id))
-        assert "csg_live_" in told
-        assert "csk_live_" in told
+    abridged = "create_gateway …", "create_gateway --name rear --api search --tenant initech"
+    for line in told:
+        made = shell(line.text.replace("mem_…", owner.id).replace(*abridged))
+        assert ("csk_live_" if "issue_key" in line.text else "csg_live_") in made
 
 
-def test_a_backup_is_made_and_restored_as_it_is_written(copy: Copy, tmp_path: Path) -> None:
-    text = blocks_with("tar --numeric-owner")[0].text
-    text = re.sub(r"/var/lib/countersign/<hash>.*", "", text)
-    text = text.replace("backup.tgz", str(tmp_path / "backup.tgz")).replace(
-        " var ", f" {tmp_path} "
+def test_what_the_owner_may_ask_is_answered(copy: Reader, told: list[Line]) -> None:
+    """Of the demo's secrets, gateways and tokens, and of the drain's last write."""
+    with copy.database() as owner:
+        found = [owner.execute(line.text).fetchall() for line in told]
+    peppers = [[row[0] for row in rows] for rows in found if rows and len(rows[0]) == 2]
+    assert peppers == [[1]] * 3, "keys, gateways and tokens: the demo has no directory's token"
+    assert len(found[-1]) == 1
+
+
+def allowed(copy: Reader, demo: dict[str, Any]) -> bool:
+    """Whether the demo's key is."""
+    text = json.dumps({"key": demo["key"], "request": {"method": "GET", "path": "/v1/models"}})
+    asked = (
+        f"curl -s http://127.0.0.1:{copy.port}/v1/keys/check -d '{text}'"
+        f" -H 'Authorization: Bearer {demo['gateway_token']}' -H 'Content-Type: application/json'"
     )
-    (tmp_path / "kept").write_text("kept")
-    shell(text.replace(str(tmp_path / "backup.tgz"), str(copy.data / "backup.tgz")))
-    dump, restore = lines(blocks_with("pg_dump")[0].text)
-    copy_template("docs_dumped")
-    where = tmp_path / "countersign.dump"
-    source = at(os.environ["DATABASE_OWNER_URL"], "docs_dumped")
-    shell(dump.replace("countersign.dump", str(where)), DATABASE_OWNER_URL=source)
-    empty = at(os.environ["DATABASE_OWNER_URL"], "docs_restored")
-    shell(f'psql -qc "CREATE DATABASE docs_restored" "{at(empty, "postgres")}"')
-    shell(restore.replace("countersign.dump", str(where)), DATABASE_OWNER_URL=empty)
-    assert shell(f'psql -tc "SELECT count(*) FROM django_migrations" "{empty}"').strip() != "0"
+    return json.loads(shell(asked))["allowed"] is True
+
+
+def ledger(copy: Reader) -> set[tuple[str, bytes]]:
+    """Every entry, with what it is digested to."""
+    with copy.database() as owner:
+        return {*owner.execute("SELECT id, envelope_digest FROM ledger_entry").fetchall()}
+
+
+def test_the_embedded_servers_come_back_from_their_backup(
+    copy: Reader, told: list[Line], tmp_path: Path
+) -> None:
+    pack, unpack = told
+    demo, entries = copy.demo, ledger(copy)
+    assert allowed(copy, demo)
+    copy.stop()
+    folders = {*copy.folders()}
+    others = " ".join(str(folder) for folder in folders if not folder.is_relative_to(copy.data))
+    text = pack.text.replace("backup.tgz", f"{tmp_path}/backup.tgz")
+    text = text.replace(" var ", f" {copy.data} ").replace("/var/lib/countersign/<hash>", others)
+    shell(text)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    shell(f"{unpack.text} -f {tmp_path}/backup.tgz")
+    copy.start()
+    assert copy.demo["key"] == demo["key"]
+    assert allowed(copy, demo)
+    assert len(entries) > 10
+    assert entries <= ledger(copy)

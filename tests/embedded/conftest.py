@@ -1,4 +1,4 @@
-"""A copy of the supervisor in a process of its own, with stand-ins for the product's processes."""
+"""A copy of the supervisor in a process of its own, by default with stand-ins for the product's."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -29,28 +29,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def strangers() -> dict[str, str]:
+    """The environment of somebody who has set nothing of ours."""
+    ours = ("DATABASE", "REDIS", "PG", "COUNTERSIGN", "SECRET", "KEY_", "ENCRYPTION")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 class Copy:
     """One data directory and the supervisor that may be running on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = "tests.embedded.standin") -> None:
+        self.program = program
         self.data = Path(tempfile.mkdtemp(prefix="countersign-test-"))
         self.port = free_port()
         self.process: subprocess.Popen[str] | None = None
         self.output = ""
 
     def launch(self, **environment: str) -> None:
-        hidden = ("DATABASE", "REDIS", "PG", "COUNTERSIGN", "SECRET", "KEY_")
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.embedded.standin"],
+            [sys.executable, "-m", self.program],
             cwd=ROOT,
-            env=inherited | {"PORT": str(self.port), "DATA_DIR": str(self.data)} | environment,
+            env=strangers() | {"PORT": str(self.port), "DATA_DIR": str(self.data)} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def start(self) -> "Copy":
+    def start(self) -> Self:
         self.launch()
         assert self.process is not None and self.process.stdout is not None
         self.output = ""

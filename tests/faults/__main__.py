@@ -3,9 +3,9 @@
 import json
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 """Not tests.plugin's: to import that starts servers."""
@@ -15,7 +15,7 @@ HEAD: Final = """# Reliability
 What was broken on purpose, under load, and how long it took to come back by itself. Written by
 `make faults`, which repeats all of it: PostgreSQL and Redis told to stop, away for longer, killed,
 frozen (SIGSTOP) and slowed to a fifth; check processes, portal, worker and drain killed at random
-moments ({kills} kills). Two check processes, a portal and a drain on two cores, with load beside
+moments ({kills}). Two check processes, a portal and a drain on two cores, with load beside
 them; the tests are in `tests/faults/`.
 
 Through all of it, asserted and not only measured:
@@ -28,18 +28,27 @@ Through all of it, asserted and not only measured:
   allowed (I6).
 
 Milliseconds from the end of the fault (for a killed process: from its new start, which includes
-starting Python) to the first good answer. Nobody lent a hand.
+starting Python) to the first good answer. Drain and worker are killed before they are back, too,
+and are timed from the first new start. Nobody lent a hand.
 
 | fault | what came back | times | median | longest |
 |---|---|---|---|---|
 """
 
 
-def rows(lines: list[str]) -> list[str]:
+def split(figures: list[Any]) -> str:
+    """How often which process was killed, in words."""
+    killed = Counter[str]()
+    for told in figures:
+        killed.update(told["killed"] if isinstance(told, dict) else {})
+    each = ", ".join(f"{what} {times}" for what, times in sorted(killed.items()))
+    return f"{killed.total()} kills: {each}"
+
+
+def rows(figures: list[Any]) -> list[str]:
     """A line of the table for each fault and what came back after it."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for line in lines:
-        fault, what, seconds = json.loads(line)
+    for fault, what, seconds in (told for told in figures if isinstance(told, list)):
         found[fault, what].append(1000 * seconds)
     return [
         f"| {fault} | {what} | {len(all_)} | {statistics.median(all_):.0f} | {max(all_):.0f} |"
@@ -47,11 +56,16 @@ def rows(lines: list[str]) -> list[str]:
     ]
 
 
+def page(lines: list[str]) -> str:
+    """All of it."""
+    figures = [json.loads(line) for line in lines]
+    return HEAD.format(kills=split(figures)) + "\n".join(rows(figures)) + "\n"
+
+
 def main() -> None:
     """Write the page."""
-    path, kills = sys.argv[1:]
-    table = "\n".join(rows(Path(path).read_text().splitlines()))
-    PAGE.write_text(HEAD.format(kills=kills) + table + "\n")
+    (path,) = sys.argv[1:]
+    PAGE.write_text(page(Path(path).read_text().splitlines()))
     print(f"{PAGE.relative_to(ROOT)} is written")
 
 

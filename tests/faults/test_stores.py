@@ -81,8 +81,8 @@ def slowed(stand: Stand, service: Service, chance: random.Random) -> None:
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
     # Durable: what is killed may lose nothing that it had confirmed.
-    with embedded.throw_away(durable=True) as running:
-        yield Stand(running)
+    with embedded.throw_away(durable=True) as running, Stand(running) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

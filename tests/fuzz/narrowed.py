@@ -46,6 +46,8 @@ def narrowed(document: dict[str, Any], values: Values) -> dict[str, Any]:
             for parameter in asked:
                 if parameter["name"] in here:
                     parameter["schema"] = _one_of(here[parameter["name"]])
+                if parameter["name"] == "x-api-key":  # else half of the requests bring no key
+                    parameter["required"] = True
     shapes = found["components"]["schemas"]
     shapes["NewLimit"] = deepcopy(shapes["Limit"])
     for shape in ("NewKey", "KeyPatch"):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -18,25 +18,37 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from portal.core import embedded
+from portal.core.binaries import Binaries
 from portal.core.processes import Service
 from tests.invariants.crowd import REQUEST
-from tests.plugin import ROOT, at
+from tests.plugin import ROOT, TEMPLATE, at
 from tests.processes import CheckServer
 
+# Forks for each line: a tenant is made without starting Python and Django for it again.
 CAST: Final = """
-import json, sys, django
+import json, os, sys, django
 django.setup()
 from keys.suspension import suspend_key
 from tests.cast import make_cast
-cast = make_cast("acme", owner="Ada")
-keys = []
-for body in json.load(sys.stdin):
-    suspended = body.pop("suspended", False)
-    issued = cast.issue(**body)
-    if suspended:
-        suspend_key(actor=cast.owner, key_id=issued.key.id, reason="x")
-    keys.append([issued.key.id, issued.secret.reveal()])
-print(json.dumps([cast.tenant.slug, cast.token, cast.gateway_token, keys]))
+
+def made(bodies):
+    cast = make_cast("acme", owner="Ada")
+    keys = []
+    for body in bodies:
+        suspended = body.pop("suspended", False)
+        issued = cast.issue(**body)
+        if suspended:
+            suspend_key(actor=cast.owner, key_id=issued.key.id, reason="x")
+        keys.append([issued.key.id, issued.secret.reveal()])
+    return [cast.tenant.slug, cast.token, cast.gateway_token, keys]
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        print("made", json.dumps(made(json.loads(line))), flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
 """
 
 
@@ -64,6 +76,39 @@ class Told(NamedTuple):
     body: dict[str, Any]
 
 
+class Casting:
+    """A process that makes tenants there."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CAST], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env={**os.environ, **environment},
+        )  # fmt: skip
+
+    def acme(self, *bodies: dict[str, Any]) -> Acme:
+        """A tenant with a key of each of these."""
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps(bodies), file=self.process.stdin, flush=True)
+        told = next(line for line in self.process.stdout if line.startswith("made "))
+        slug, token, gateway, keys = json.loads(told.removeprefix("made "))
+        return Acme(slug, token, gateway, [Key(*key) for key in keys])
+
+    def end(self) -> None:
+        self.process.communicate(timeout=10)
+
+
+def copy_schema(there: str) -> None:
+    """The migrated template of all tests, on another server: migrating again takes many times that.
+
+    The roles are called the same on both.
+    """
+    tools, template = Binaries(None).postgresql(), at(os.environ["DATABASE_OWNER_URL"], TEMPLATE)
+    dump = [tools.program("pg_dump"), "-Fc", "-d", template]
+    dumped = subprocess.run(dump, stdout=subprocess.PIPE, check=True).stdout
+    restore = [tools.program("pg_restore"), "--exit-on-error", "-d", there]
+    subprocess.run(restore, input=dumped, check=True)
+
+
 class Stand:
     """The servers; `environment` is what our processes need to find them."""
 
@@ -78,7 +123,15 @@ class Stand:
         }
         with psycopg.connect(at(running.owner_url, "postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE stand"))
-        self.run("manage.py", "migrate", "--database", "owner", "-v0", "--skip-checks")
+        copy_schema(self.environment["DATABASE_OWNER_URL"])
+        self.cast: Casting | None = None
+
+    def __enter__(self) -> "Stand":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.cast:
+            self.cast.end()
 
     def run(self, *arguments: str, feed: str = "") -> str:
         """What a Python process of ours prints there."""
@@ -90,9 +143,8 @@ class Stand:
 
     def acme(self, *bodies: dict[str, Any]) -> Acme:
         """A tenant with a key of each of these."""
-        told = json.loads(self.run("-c", CAST, feed=json.dumps(bodies)).splitlines()[-1])
-        slug, token, gateway, keys = told
-        return Acme(slug, token, gateway, [Key(*key) for key in keys])
+        self.cast = self.cast or Casting(self.environment)
+        return self.cast.acme(*bodies)
 
     def database(self) -> "psycopg.Connection[Any]":
         """The owner's connection."""

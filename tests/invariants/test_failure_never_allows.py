@@ -31,8 +31,8 @@ CODES = ["OK", "SCOPE_MISSING", "KEY_SUSPENDED", "IP_NOT_ALLOWED", "QUOTA_EXCEED
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    with embedded.throw_away() as running:
-        yield Stand(running)
+    with embedded.throw_away() as running, Stand(running) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

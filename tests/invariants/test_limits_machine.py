@@ -34,7 +34,8 @@ from tests.invariants.test_limits_model import AMOUNTS, LIMITS, STEPS
 from tests.invariants.traffic import Gate, Told, body
 from tests.processes import check_servers
 
-KEYS, PROCESSES = 2, 3
+KEYS, PROCESSES, OWN = 2, 3, 4
+"""Keys, check processes, and the most limits of a key's own."""
 UNITS = st.sampled_from(["requests", "tokens"])
 COSTS = st.one_of(st.integers(0, 3), st.integers(1, 9), st.sampled_from([50, 777]))
 USAGE = st.none() | st.dictionaries(UNITS, COSTS, max_size=2)
@@ -68,13 +69,26 @@ class Limits(RuleBasedStateMachine):
             {**defined(f"{run} {n}", *x), "shared_by": "tenant"} for n, x in enumerate(shared)
         ]
         self.own = [[defined(f"own {n}", *x) for n, x in enumerate(limits)] for limits in own]
+        self.joined = [set(range(len(shared))) for _ in own]
+        self.left: list[list[dict[str, Any]]] = [[] for _ in own]
+        self.named = OWN
         self.keys = [self.cast.issue(scopes=["chat:write"], limits=x) for x in self.under()]
         self.model, self.now = Model(), now
         self.drained: dict[tuple[str, int], int] = {}
         self.redis_loses_its_memory(back=back, gate=0, drained=False)
 
     def under(self) -> list[list[dict[str, Any]]]:
-        return [[*self.shared, *own] for own in self.own]
+        return [
+            [*(self.shared[place] for place in sorted(joined)), *own]
+            for joined, own in zip(self.joined, self.own, strict=True)
+        ]
+
+    def put_under(self, key: int) -> None:
+        """The key's limits are what they are here, and every process knows it."""
+        patch = parse_key_patch({"limits": self.under()[key]})
+        done = change_key(actor=self.cast.owner, key_id=self.keys[key].key.id, patch=patch)
+        assert done.propagation == "complete"
+        self.a_key_is_checked(0, key, EVERYWHERE, refused=False)
 
     def freeze(self, back: int, *, flush: bool = False) -> None:
         """It is `now`, and Redis' own clock stands `back` milliseconds before."""
@@ -120,14 +134,38 @@ class Limits(RuleBasedStateMachine):
         due = [self.expected(key, usage, Code.OK) for _ in range(times)]
         assert Counter(x.body["code"] for x in told) == Counter(x.code.name for x in due)
 
-    @rule(key=KEY, place=st.integers(0, 1), amount=AMOUNTS, burst=AMOUNTS)
+    @rule(key=KEY, place=st.integers(0, OWN - 1), amount=AMOUNTS, burst=AMOUNTS)
     def a_keys_own_limit_is_changed(self, key: int, place: int, amount: int, burst: int) -> None:
         if place < len(self.own[key]):
             self.own[key][place] = changed(self.own[key][place], amount, burst)
-            patch = parse_key_patch({"limits": self.under()[key]})
-            done = change_key(actor=self.cast.owner, key_id=self.keys[key].key.id, patch=patch)
-            assert done.propagation == "complete"
-            self.a_key_is_checked(0, key, EVERYWHERE, refused=False)
+            self.put_under(key)
+
+    @rule(key=KEY, limit=LIMITS, unit=UNITS, first=st.booleans())
+    def a_key_gets_one_more(self, key: int, limit: Limit, unit: str, first: bool) -> None:
+        if len(self.own[key]) < OWN:
+            self.named += 1
+            place = 0 if first else len(self.own[key])
+            self.own[key].insert(place, defined(f"own {self.named}", limit, unit))
+            self.put_under(key)
+
+    @rule(key=KEY, place=st.integers(0, OWN - 1))
+    def a_key_loses_one(self, key: int, place: int) -> None:
+        if place < len(self.own[key]):
+            self.left[key].append(self.own[key].pop(place))
+            self.put_under(key)
+
+    @rule(key=KEY, amount=AMOUNTS, burst=AMOUNTS)
+    def a_key_gets_one_back(self, key: int, amount: int, burst: int) -> None:
+        """The same counter: what was counted before it went is counted still."""
+        if self.left[key] and len(self.own[key]) < OWN:
+            self.own[key].append(changed(self.left[key].pop(), amount, burst))
+            self.put_under(key)
+
+    @rule(key=KEY, place=st.integers(0, 1))
+    def a_key_leaves_or_joins_a_shared_one(self, key: int, place: int) -> None:
+        if place < len(self.shared):
+            self.joined[key] ^= {place}
+            self.put_under(key)
 
     @rule(place=st.integers(0, 1), amount=AMOUNTS, burst=AMOUNTS)
     def a_shared_limit_is_changed(self, place: int, amount: int, burst: int) -> None:

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 
 from keys.codes import Code
 from portal.core.ids import base62
+from tests.fuzz.effort import MORE
 from tests.invariants.model import LENGTH, Limit, Model, changed
 from tests.invariants.scripted import Script
 from tests.processes import CheckServer
@@ -108,7 +109,8 @@ def test_the_script_says_what_the_model_says(machine: type[Limits]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40, stateful_step_count=40, derandomize=True, deadline=None, database=None,
-            phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+            max_examples=MORE or 40, stateful_step_count=40, derandomize=not MORE, deadline=None,
+            database=None, phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

@@ -28,8 +28,8 @@ print(revoke_key(actor=OPERATOR, key_id=sys.argv[1], reason="x").propagation)
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    with embedded.throw_away() as running:
-        yield Stand(running)
+    with embedded.throw_away() as running, Stand(running) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
