@@ -18,6 +18,7 @@ from portal.tenancy.memberships import add_member, change_role
 from portal.tenancy.models import ExternalIdentity, Membership, Person
 from portal.tenancy.people import change_platform_role, create_person, target_of
 from portal.tenancy.permission import unless_taken
+from portal.tenancy.roles import ACTIONS
 from portal.tenancy.scope import platform_scope, tenant_scope
 from portal.tenancy.signing_in.signing import (
     Factor,
@@ -94,7 +95,7 @@ def _acting(provider: Provider, visitor: Actor) -> Actor:
     return Actor(
         kind="service", id=provider.id, label=provider.name, auth=("oidc",),
         request_id=visitor.request_id, address=visitor.address, tenant_id=provider.tenant_id,
-        actions=frozenset({"tenants:write"}),
+        actions=ACTIONS["owner"] | {"tenants:write"},
     )  # fmt: skip
 
 

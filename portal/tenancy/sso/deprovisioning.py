@@ -114,7 +114,7 @@ def deprovision_member(
     with attempt(actor, tenant_id, ACTION, Target("membership", membership_id)):
         require(actor, ACTION)
     checked_reason(reason)
-    may = replace(actor, actions=frozenset({"tenants:write"}))  # for this one verb, and no longer
+    may = replace(actor, actions=frozenset({"members:write"}))  # for this one verb, and no longer
     done = disable_membership(
         actor=may, tenant_id=tenant_id, membership_id=membership_id, reason=reason
     )
