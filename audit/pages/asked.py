@@ -29,10 +29,16 @@ OF_NO_TENANT: Final = frozenset({
     "sessions", "login", "mail", "gateway", "drain",
 })  # fmt: skip
 """Nouns of events that are recorded with no tenant: the platform's alone to look for."""
-OWN_TYPE: Final = Filter(
-    "type", "Event",
-    [(t, words) for t, words in TYPE.choices if t.partition(".")[0] not in OF_NO_TENANT],
-)  # fmt: skip
+OF_A_TENANT_TOO: Final = frozenset({"login.through_provider"})
+"""Of these nouns the events that a tenant's own provider makes a tenant's."""
+
+
+def of_a_tenant(type: str) -> bool:
+    """Whether events of this type are ever recorded in a tenant."""
+    return type.partition(".")[0] not in OF_NO_TENANT or type in OF_A_TENANT_TOO
+
+
+OWN_TYPE: Final = Filter("type", "Event", [each for each in TYPE.choices if of_a_tenant(each[0])])
 OUTCOME: Final = Filter(
     "outcome",
     "Outcome",

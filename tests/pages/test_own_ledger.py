@@ -65,11 +65,11 @@ def test_the_types_to_choose_from_are_a_tenants(ada: Browser, happened: Cast) ->
 
 def test_what_is_recorded_without_a_tenant_is_of_those_types_alone() -> None:
     """The nouns that a tenant cannot choose are those that no tenant's entry has."""
-    from audit.pages.asked import OF_NO_TENANT
+    from audit.pages.asked import of_a_tenant
 
     with platform_scope("a test looks at everything that tests recorded"):
         rows = Entry.objects.exclude(tenant_id=None).values_list("type", flat=True).distinct()
-        assert not {type for type in rows if type.partition(".")[0] in OF_NO_TENANT}
+        assert not {type for type in rows if not of_a_tenant(type)}
 
 
 def test_entries_are_filtered_and_found(ada: Browser, happened: Cast, globex: Cast) -> None:

@@ -55,7 +55,7 @@ def test_a_person_is_filtered_by_role_tenant_and_status(
 def test_the_list_is_a_file_with_each_persons_tenants(acme: Cast, sol: Browser) -> None:
     page = sol.get(LIST, tenant=acme.tenant.slug, format="csv")
     assert page.headers["content-type"] == "text/csv; charset=utf-8"
-    assert f",{acme.tenant.slug}:owner," in page.html
+    assert f',"{acme.tenant.slug}:owner",' in page.html
     assert page.html.count("\r\n") == 4
 
 

@@ -50,7 +50,7 @@ def test_the_list_is_a_file_whose_cells_no_spreadsheet_computes(sol: Browser) ->
     create_tenant(actor=OPERATOR, slug=slug, name="=1+1")
     answer = sol.get(LIST, q=slug, format="csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert f",{slug},'=1+1," in answer.html
+    assert f',"{slug}","\'=1+1",' in answer.html
 
 
 def test_a_tenant_is_made_and_shown(sol: Browser, ira: Browser) -> None:
