@@ -131,6 +131,7 @@ NOT_FIRST = {
     "/admin/login/code/passkey/": "a password comes before it",
     "/admin/login/recovery/": "a password comes before it",
     "/admin/overview/csv/": "a file",
+    "/admin/security/factor/": "for who has none",
 }
 """What needs no id and is no page that a visit could begin with."""
 
