@@ -124,7 +124,7 @@ def weight(client: Client, path: str) -> int:
     return len(answer.body)
 
 
-WEIGHED_BY_NOBODY = {"/admin/login/"}
+WEIGHED_BY_NOBODY = ("/admin/login/", "/admin/login/passkey/", "/admin/login/forgot/")
 """Who is signed in is sent on from there."""
 NOT_FIRST = {
     "/admin/login/code/": "a password comes before it",
