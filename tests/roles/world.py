@@ -165,6 +165,9 @@ class World:
             email=f"{self.next()}@invited.example",
         ).id  # fmt: skip
 
+    def no_job(self) -> str:
+        return f"job_{base62(12)}"
+
     def dead_link(self) -> str:
         return f"once-{base62(43)}"
 
