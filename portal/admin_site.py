@@ -51,6 +51,7 @@ from portal.tenancy.pages import (
     tenant,
     tenants,
 )
+from portal.tenancy.pages.jobs import JobFile, JobPage, Jobs
 
 PAGES: list[URLPattern] = [
     path("", Overview.as_view(), name="index"),
@@ -58,6 +59,9 @@ PAGES: list[URLPattern] = [
     path("ledger/", Ledger.as_view(), name="ledger"),
     path("ledger/export/", LedgerExport.as_view(), name="ledger-export"),
     path("ledger/<uuid:id>/", LedgerEntry.as_view(), name="ledger-entry"),
+    path("jobs/", Jobs.as_view(), name="jobs"),
+    path("jobs/<id:id>/", JobPage.as_view(), name="job"),
+    path("jobs/<id:id>/file/", JobFile.as_view(), name="job-file"),
     path("records/", records.Records.as_view(), name="records"),
     path("tenants/", tenants.Tenants.as_view(), name="tenants"),
     # Not below tenants/: a tenant may be called anything.

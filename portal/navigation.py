@@ -26,6 +26,7 @@ PLATFORM: Final[Groups] = (
         "Record",
         (
             ("ledger", "Ledger", "audit:read"),
+            ("jobs", "Jobs", "usage:read"),
             ("outbox", "Outbox", "mail:read"),
             ("records", "Records", "tenants:read"),
         ),
@@ -44,7 +45,7 @@ TENANT: Final[Groups] = (
             ("limits", "Limits", "limits:read"),
         ),
     ),
-    ("Record", (("ledger", "Ledger", "audit:read"),)),
+    ("Record", (("ledger", "Ledger", "audit:read"), ("jobs", "Jobs", "usage:read"))),
     (
         "Tenant",
         (

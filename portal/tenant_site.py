@@ -28,6 +28,7 @@ from portal.tenancy.pages import (
 from portal.tenancy.pages import provider as sso
 from portal.tenancy.pages.factor_policy import OwnRequireFactor
 from portal.tenancy.pages.in_tenant import InTenant
+from portal.tenancy.pages.jobs import JobFile, JobPage, Jobs
 from portal.tenancy.pages.provider_addresses import PAGES as SSO
 
 
@@ -65,6 +66,9 @@ PAGES: Final[list[URLPattern]] = [
     _own("ledger/", Ledger, "ledger"),
     _own("ledger/export/", LedgerExport, "ledger-export"),
     _own("ledger/<uuid:id>/", LedgerEntry, "ledger-entry"),
+    _own("jobs/", Jobs, "jobs"),
+    _own("jobs/<id:id>/", JobPage, "job"),
+    _own("jobs/<id:id>/file/", JobFile, "job-file"),
     _own("sso/", sso.ProviderPage, "sso"),
     *(_own(f"sso/{address}/", page, name) for address, page, name in SSO),
     _own("members/", member_list.Members, "members", section="members"),

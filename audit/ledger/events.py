@@ -229,6 +229,9 @@ class Event(Enum):
         "drain.restored", "Redis lost its memory: {counters} counters of {target} were restored",
         Restored, "system",
     )  # fmt: skip
+    JOB_ASKED = ("job.asked", "{actor} asked for {target}", None, "access")
+    JOB_CANCELLED = ("job.cancelled", "{actor} cancelled {target}", None, "access")
+    JOB_FAILED = ("job.failed", "what {actor} asked for, {target}, came to nothing", None, "access")
     LEDGER_EXPORTED = (
         "ledger.exported", "{actor} exported {entries} entries of {target}", Exported, "access",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from portal.core.mail import Letter, claim, configured, letter_of, settle, write
 from portal.core.models import Mail
 from portal.core.refusals import Refusal
 from portal.core.smtp import hand_over
+from portal.core.soon import soon
 from portal.tenancy.actors import Actor
 from portal.tenancy.change import platform_change
 from portal.tenancy.permission import found, platform_attempt, require
@@ -36,7 +37,7 @@ def deliver_after_commit() -> None:
 def _deliver_soon() -> None:
     from portal.tenancy.tasks import deliver_mails
 
-    deliver_mails.apply_async(retry=False)
+    soon(deliver_mails)
 
 
 def deliver_waiting() -> int:

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.db import connection
 
+from portal.tenancy.jobs import working
 from portal.tenancy.mailing import deliver_waiting
 from portal.tenancy.scope import platform_scope
 from portal.tenancy.sessions import idle_limit
@@ -57,3 +58,21 @@ def forget_mails() -> int:
     with platform_scope("mails are the platform's"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_mail WHERE created_at < now() - interval '30 days'")
         return int(cursor.rowcount)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def work(job_id: str, tenant_id: str | None) -> bool:
+    """Do a job that somebody asked for; whether there was anything to do."""
+    return working.work_on(job_id, tenant_id)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def take_jobs_up() -> int:
+    """Go on with jobs that were left behind; how many."""
+    return sum(working.work_on(id, tenant) for id, tenant in working.left_behind())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def forget_jobs() -> int:
+    """Drop jobs of seven days ago with their files; how many."""
+    return working.forget_jobs()

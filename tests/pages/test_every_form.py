@@ -37,7 +37,8 @@ NO_FORM = {
     "index", "overview-csv", "ledger", "ledger-entry", "records", "tenants", "tenant", "people",
     "person", "outbox", "mail", "keys", "key", "apis", "api", "api-try", "gateways", "gateway",
     "tokens", "decisions", "decision", "usage", "limits", "limit", "security",
-    "login-code", "login-recovery", "login-factor", "login-code-passkey", "sso", "members",
+    "login-code", "login-recovery", "login-factor", "login-code-passkey", "sso", "members", "jobs",
+    "job", "job-file",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {

@@ -27,6 +27,7 @@ NOT_FRESH = {
     "logout": "it only takes away, from oneself",
     "security-sessions": "it only takes away, from oneself",
     "security-session": "it only takes away, from oneself",
+    "job": "it only takes away, from oneself",
     "security-prove": "it is the proof",
     "security-factor": "it sends a mail to oneself, as often as three times",
     "security-password": ASKS,

@@ -33,6 +33,7 @@ from tests.pages.test_every_form import (
 NO_FORM = {
     "index", "keys", "key", "decisions", "decision", "usage", "limits", "limit", "ledger",
     "ledger-entry", "sso", "members", "invitations", "tokens", "guide", "guide-file",
+    "jobs", "job", "job-file",
 }  # fmt: skip
 """Pages that only show, or whose form changes nothing."""
 ELSEWHERE = {

@@ -115,6 +115,10 @@ ADMIN: Final[dict[str, Row]] = {
     "ledger": row("audit:read"),
     "ledger-export": form("audit:read", EXPORT, done=200),
     "ledger-entry": row("audit:read", id="entry"),
+    "jobs": row("usage:read"),
+    # One's own alone; whose it is not finds none.
+    "job": row("usage:read", id="no_job", shows=404, sent="tests/pages/test_jobs.py"),
+    "job-file": row("usage:read", id="no_job", shows=404, sent="tests/pages/test_jobs.py"),
     "records": row("tenants:read"),
     "tenants": row("tenants:read"),
     "tenant-new": form(
@@ -228,6 +232,10 @@ TENANT: Final[dict[str, Row]] = {
     "ledger-export": form("audit:read", EXPORT, done=200),
     "ledger-entry": row("audit:read", id="entry"),
     "second-factor": form("policy:write", WHY),
+    "jobs": row("usage:read"),
+    # One's own alone; whose it is not finds none.
+    "job": row("usage:read", id="no_job", shows=404, sent="tests/pages/test_jobs.py"),
+    "job-file": row("usage:read", id="no_job", shows=404, sent="tests/pages/test_jobs.py"),
     "members": row("members:read"),
     "member-invite": form(
         "members:write", lambda w, r: {"email": f"{w.next()}@walked.example", "role": "viewer"}

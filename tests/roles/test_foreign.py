@@ -56,7 +56,7 @@ def told(asked: tuple[str, ...], act: Callable[..., Any], *given: Any, **typed: 
 
 KINDS = (
     "key", "member", "invitation", "gateway", "decision", "entry", "own_token", "limit", "domain",
-    "directory_token",
+    "directory_token", "no_job",
 )  # fmt: skip
 
 
@@ -161,11 +161,12 @@ ASKED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "members": {"q": (*SEARCHED, "member", "person")},
     "invitations": {"q": (*SEARCHED, "invitation")},
+    "jobs": {"q": (*SEARCHED, "no_job")},
     "tokens": {"q": (*SEARCHED, "own_token", "member")},
     "guide": {"gateway": ("gateway",)},
 }  # fmt: skip
 """What each list takes of an address, and what of theirs could stand there."""
-FILES = {"keys", "decisions", "members", "invitations", "tokens", "limits"}
+FILES = {"keys", "jobs", "decisions", "members", "invitations", "tokens", "limits"}
 """Those that are also kept as a file."""
 
 

@@ -188,6 +188,9 @@ class World:
     def no_session(self) -> str:
         return str(uuid4())
 
+    def no_job(self) -> str:
+        return f"job_{base62(12)}"
+
     def dead_link(self) -> str:
         return f"once-{base62(43)}"
 

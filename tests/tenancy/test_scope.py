@@ -65,7 +65,7 @@ UNPROTECTED = {
 """Tables that hold nobody's rows."""
 
 PLATFORM_CALLERS = {
-    "audit/pages/export.py:export_entries",
+    "audit/pages/exporting.py:export_entries",
     "keys/access.py:_tenant_of",
     "keys/exposing.py:record_exposed",
     "keys/demo.py:_held",
@@ -126,6 +126,9 @@ PLATFORM_CALLERS = {
     "portal/tenancy/signing_in/signing.py:sign_out",
     "portal/tenancy/signing_in/stepping_up.py:step_up",
     "portal/tenancy/signing_in/stepping_up.py:step_up_by_password",
+    "portal/tenancy/jobs/kinds.py:scope_of",
+    "portal/tenancy/jobs/working.py:forget_jobs",
+    "portal/tenancy/jobs/working.py:left_behind",
     "portal/tenancy/mailing.py:deliver_waiting",
     "portal/tenancy/mailing.py:read_mail",
     "portal/tenancy/people.py:change_platform_role",
@@ -153,6 +156,10 @@ HELD = """
 INSERT INTO keys_decision (id, tenant_id, at, key_id, kid, gateway_id, code, units, method, route,
     model, subject_ref, purpose)
     VALUES (gen_random_uuid(), %(tenant)s, now(), 'k', 'k', 'g', 'OK', '{}', '', '', '', '', '');
+INSERT INTO tenancy_job (id, tenant_id, kind, asked, actor_kind, actor_id, state, done, place,
+    parts, file_name, content_type, failure, asked_at) VALUES (%(id)s, %(tenant)s, 'k', '{}',
+    'user', 'p', 'done', 0, '', 0, '', '', '', now());
+INSERT INTO tenancy_jobpart (job_id, tenant_id, number, data) VALUES (%(id)s, %(tenant)s, 0, '');
 INSERT INTO keys_hourlyusage VALUES (%(tenant)s, 'k', now(), 'OK', 1, '{}');
 INSERT INTO keys_topkey VALUES (1, %(id)s, %(tenant)s, 'api', 1, 0, now());
 INSERT INTO keys_quotawindow VALUES (%(tenant)s, %(id)s, now(), now(), 1);

@@ -3,6 +3,7 @@
 from portal.tenancy.models.api import Api, ApiGrant, Route, Scope
 from portal.tenancy.models.credential import Gateway, GatewayTenant, ManagementToken
 from portal.tenancy.models.idempotency import IdempotencyRecord
+from portal.tenancy.models.job import Job, JobPart
 from portal.tenancy.models.passkey import Passkey
 from portal.tenancy.models.person import Membership, Person
 from portal.tenancy.models.provider import (
@@ -34,6 +35,8 @@ __all__ = [
     "IdempotencyRecord",
     "IdentityProvider",
     "Invitation",
+    "Job",
+    "JobPart",
     "LinkInvitation",
     "ManagementToken",
     "Membership",
