@@ -21,6 +21,7 @@ NOT_BY_LINK = {
     "security-factor": "for who has none",
     "login-passkey": "who is signed in is not sent there",
     "login-code-passkey": "a step of signing in",
+    "job-file": "a file",
     "logout": "a button",
     "overview-csv": "a file",
     "password_change": "what Django calls security-password",

@@ -42,6 +42,7 @@ def others(admin: Any, told: dict[str, Any]) -> list[str]:
         ),
         "/admin/tenants/contoso/resume/",
         "/admin/tenants/contoso/second-factor/require/",
+        "/admin/tenants/acme/second-factor/waive/",
         "/admin/security/prove/",
         "/admin/login/forgot/",
         "/admin/login/factor/",
@@ -82,3 +83,31 @@ def roles(admin: Any, tenant: str, told: dict[str, Any]) -> dict[str, str]:
     for email, role in (("jonas@acme.example", "developer"), ("lin@acme.example", "viewer")):
         invite_member(actor=admin, tenant_id=tenant, email=email, role=role)
     return sessions
+
+
+def pool_of(told: dict[str, Any]) -> str:
+    """A limit that Acme's keys share."""
+    from keys.models import Limit
+    from portal.tenancy.scope import tenant_scope
+
+    acme = told["tenants"]["acme"]
+    with tenant_scope(acme):
+        return str(Limit.objects.filter(tenant=acme, key=None).earliest("id").id)
+
+
+def jobs_of(person: Any, tenant: str | None) -> None:
+    """One in each state that it may be in."""
+    from portal.core.clock import now
+    from portal.tenancy.models import Job
+    from portal.tenancy.scope import platform_scope
+
+    moment = now()
+    with platform_scope("the story"):
+        for n, state in enumerate(Job.State):
+            ended = moment if state not in ("waiting", "running") else None
+            Job.objects.create(
+                tenant_id=tenant, kind="ledger-export", actor_kind="user", actor_id=person.id,
+                state=state, total=12_000, done=12_000 if state == "done" else 4_000 * (n > 0),
+                file_name="ledger-20261128-101500.csv", content_type="text/csv", ended_at=ended,
+                failure="You may not do this any more." if state == "failed" else "",
+            )  # fmt: skip

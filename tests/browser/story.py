@@ -95,7 +95,7 @@ def people_and_keys() -> dict[str, Any]:
     from portal.tenancy.scope import platform_scope
     from portal.tenancy.signing_in.factors import Enrolment, set_app, set_recovery_codes
     from portal.tenancy.tenants import create_tenant
-    from tests.browser.others import others
+    from tests.browser.others import jobs_of, others, pool_of
     from tests.pages.app import someone
     from tests.pages.browser import session_of
 
@@ -157,11 +157,13 @@ def people_and_keys() -> dict[str, Any]:
         told["own_sessions" if slug == "acme" else "other_sessions"] = [
             session_of(person) for person, _, _ in members
         ]
+        jobs_of(members[0][0], told["tenants"][slug])
     enrolment = Enrolment.new()
     with platform_scope("the story's admin has a second factor"):
         set_app(sol.id, enrolment.seed, 0)
         set_recovery_codes(sol.id, enrolment.codes)
     own_passkeys(sol)
+    jobs_of(sol, None)
     told["session"] = session_of(sol)
     told["sign_in"] = someone("Lea Winter").told()
     told["also"] = others(admin, told)
@@ -171,7 +173,7 @@ def people_and_keys() -> dict[str, Any]:
             ("legacy-crm", "resume"), ("batch-embed", "edit"),
             ("batch-embed", "suspend"), ("batch-embed", "revoke"),
         )
-    ] + ["/t/acme/sso/on/"]  # fmt: skip
+    ] + ["/t/acme/sso/on/", f"/t/acme/limits/{pool_of(told)}/edit/"]  # fmt: skip
     return told
 
 

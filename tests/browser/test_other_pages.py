@@ -91,7 +91,6 @@ def test_the_steps_of_signing_in(browse: Open, portal: Portal) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Overview")
     page = tab.open("/admin/security/codes/")
-    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_label("Six-digit code").fill(who.code())
     press(page, "Make new codes")
     expect(page.locator("h1")).to_have_text("Your new recovery codes")
@@ -144,7 +143,7 @@ def test_a_change_that_waits_to_be_confirmed(browse: Open, story: Story, change:
     page = tab.open(address)
     change(page)
     press(page, "Review changes")
-    expect(page.get_by_role("button", name="Save changes")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Save "))).to_be_visible()
     assert page.locator("table.diff").count() == 1
     holds(tab)
     press(page, "Go on editing")
@@ -154,7 +153,7 @@ def test_a_change_that_waits_to_be_confirmed(browse: Open, story: Story, change:
 SPOIL = """form => {
     form.noValidate = true;
     for (const field of form.elements) {
-        if (!field.name || ["hidden", "checkbox", "radio"].includes(field.type)) continue;
+        if (!field.name || ["hidden", "checkbox", "radio", "date"].includes(field.type)) continue;
         if (field.tagName === "SELECT") field.add(new Option("", "none", true, true));
         else if (field.tagName !== "BUTTON") field.value = "§";
         if (field.name === "reason" || field.name === "name") field.value = " ";
@@ -163,25 +162,36 @@ SPOIL = """form => {
 """Everything that is typed, wrong."""
 
 
+NEVER_WRONG = ("/admin/login/forgot/", "/admin/login/factor/")
+"""One answer for whatever is typed, and no form at all."""
+
+
 def test_every_form_with_everything_wrong(browse: Open, story: Story) -> None:
     tab = signed_in(browse, story)
     told, page = story.told, tab.page
     forms = [
-        *told["also"], "/admin/new/tenant/", "/admin/new/person/", "/admin/apis/new/",
+        *(path for path in told["also"] if path not in NEVER_WRONG),
+        "/admin/new/tenant/", "/admin/new/person/", "/admin/apis/new/",
         "/admin/keys/new/?tenant=acme", "/admin/gateways/new/", "/admin/tenants/acme/members/new/",
         "/admin/tenants/acme/tokens/new/", "/admin/security/password/", "/admin/security/codes/",
         f"/admin/apis/{told['api']}/scopes/", f"/admin/apis/{told['api']}/routes/",
         f"/admin/gateways/{told['gateways']['acme']}/edit/",
         f"/admin/gateways/{told['gateways']['acme']}/disable/",
     ]  # fmt: skip
+    spoilt = 0
     for path in forms:
         tab.open(path)
         form = page.locator("main form[method=post]").first
+        if not form.locator("input:not([type=hidden]), textarea, select").count():
+            continue
+        spoilt += 1
         form.evaluate(SPOIL)
-        form.locator("button.primary, button.bad, button[type=submit]").first.click()
+        sends = form.locator("button.primary, button.bad")  # not what adds a line
+        (sends if sends.count() else form.locator("button[type=submit]")).first.click()
         page.wait_for_load_state()
         expect(page.locator(REFUSED).first, path).to_be_visible()
         holds(tab)
+    assert spoilt > 30
 
 
 def test_what_is_shown_once(browse: Open, story: Story) -> None:

@@ -13,7 +13,7 @@ from tests.browser.crawl import NOT_BY_LINK, crawl, name_of
 from tests.browser.test_first_run import PASSWORD, code_of
 from tests.browser.test_key_journey import live_and_die
 from tests.browser.watch import BUT_COLOURS, Tab
-from tests.roles.table import ADMIN, SIGNED_IN, TENANT
+from tests.roles.table import ADMIN, SIGNED_IN, TENANT, WHOSE_IT_IS
 
 OWN = "/t/acme/"
 HOW = pytest.mark.parametrize(
@@ -21,7 +21,10 @@ HOW = pytest.mark.parametrize(
     ids=["", "without scripts", "on a phone in the dark"],
 )  # fmt: skip
 How = dict[str, bool]
-IN_ANOTHER_STATE = {"key-resume"}
+IN_ANOTHER_STATE = {
+    "key-resume", "job", "security-codes", "security-app", "security-passkey-new",
+    "security-passkey-name", "security-passkey-remove",
+}  # fmt: skip
 """Pages that nothing leads to from where a walk comes by."""
 
 
@@ -31,7 +34,7 @@ def test_links_lead_a_role_to_all_that_it_may_see_and_to_nothing_else(
     browse: Open, story: Story, role: str
 ) -> None:
     root, rows = ("/admin/", ADMIN) if role == "auditor" else (OWN, TENANT)
-    may = {**ACTIONS, **PLATFORM_ACTIONS}[role] | {SIGNED_IN}
+    may = {**ACTIONS, **PLATFORM_ACTIONS}[role] | {SIGNED_IN, WHOSE_IT_IS}
     tab = browse(base=story.portal.base, session=story.told["roles"][role], phone=True, dark=True)
     seen, found = set(), []
     for path, status in crawl(tab, each=1, root=root):
