@@ -90,13 +90,13 @@ def _copy(connection: "psycopg.Connection[Any]", key_id: str, newest_pepper: int
     connection.execute(
         'INSERT INTO keys_limit (id, tenant_id, key_id, name, unit, amount, "window",'
         " algorithm, burst, version, created_at)"
-        " SELECT left(l.name, 3) || f.kid, l.tenant_id, 'key_' || f.kid, l.name, l.unit,"
+        " SELECT 'lim_' || left(l.name, 3) || f.kid, l.tenant_id, 'key_' || f.kid, l.name, l.unit,"
         ' l.amount, l."window", l.algorithm, l.burst, 1, now()'
         " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
     )  # fmt: skip
     connection.execute(
         "INSERT INTO keys_keylimit (tenant_id, key_id, limit_id, position)"
-        " SELECT l.tenant_id, 'key_' || f.kid, left(l.name, 3) || f.kid,"
+        " SELECT l.tenant_id, 'key_' || f.kid, 'lim_' || left(l.name, 3) || f.kid,"
         " row_number() OVER (PARTITION BY f.kid ORDER BY l.name)"
         " FROM keys_limit l, fresh f WHERE l.key_id = %s", (key_id,),
     )  # fmt: skip

@@ -110,7 +110,8 @@ class Page:
     def __init__(self, response: Any) -> None:
         self.response = response
         self.status: int = response.status_code
-        body = b"".join(response) if response.streaming else response.content
+        streams = getattr(response, "streaming", False)
+        body = b"".join(response) if streams else response.content
         self.html: str = body.decode()
         self.headers: dict[str, str] = {k.lower(): v for k, v in response.headers.items()}
 
