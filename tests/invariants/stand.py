@@ -183,7 +183,7 @@ class Stand:
             with self.database() as connection, self.store() as store:
                 return bool(connection.execute("SELECT 1").fetchone() and store.ping())
 
-        eventually(answer, 10, psycopg.Error, redis.RedisError)
+        eventually(answer, 60, psycopg.Error, redis.RedisError)
 
 
 def eventually(
