@@ -124,3 +124,10 @@ def drained() -> Callable[[], None]:
             client.close()
 
     return wait
+
+
+@pytest.fixture
+def quick_hashes(settings: Any, owner_db: "psycopg.Connection[Any]") -> None:
+    """Passwords are hashed at once, and nobody's tries were used up by another test."""
+    owner_db.execute("DELETE FROM tenancy_tries")
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -19,6 +19,7 @@ from portal.core.logs import TOKEN
 from portal.core.refusals import Refusal
 from portal.tenancy.actors import Actor, service
 from portal.tenancy.attempts import Exposed, address_of, note_exposed, note_refused
+from portal.tenancy.held_tokens import Kind
 
 REALM: Final = 'Bearer realm="countersign"'
 USE_NOTED: Final = 60.0
@@ -67,32 +68,12 @@ class Token(NamedTuple):
         )
 
 
+KIND: Final = Kind(tokens.MANAGEMENT, Token, LOOKUP, "tenancy_token_upgrade")
+
+
 def proved(text: str) -> Token | None:
     """The token that `text` is, alive or not; None when no such secret was ever issued."""
-    shape = tokens.parse(text)
-    if shape is None or shape.brand != tokens.MANAGEMENT:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(LOOKUP, [shape.kid])
-        row = cursor.fetchone()
-    token = Token(*row) if row else None
-    digest = bytes(token.digest) if token else tokens.NOBODY
-    good = tokens.verify(text, digest, token.pepper_id if token else tokens.newest_pepper())
-    if token is None or not good:
-        return None
-    if token.pepper_id != tokens.newest_pepper():
-        _upgrade(text, shape.kid, token.pepper_id)
-    return token
-
-
-def _upgrade(text: str, kid: str, was: int) -> None:
-    """Keep the digest under the newest pepper, so that an old one can leave the ring."""
-    newest = tokens.newest_pepper()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tenancy_token_upgrade(%s, %s::smallint, %s, %s::smallint)",
-            [kid, was, tokens.digest(text, newest), newest],
-        )
+    return KIND.proved(text)
 
 
 _noted: dict[str, float] = {}

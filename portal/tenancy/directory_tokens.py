@@ -19,6 +19,7 @@ from portal.tenancy.authentication import (
     refuse_in_clear,
     refuse_in_query,
 )
+from portal.tenancy.held_tokens import Kind
 from portal.tenancy.sso.deprovisioning import directory
 
 LOOKUP: Final = """
@@ -41,36 +42,11 @@ class DirectoryToken(NamedTuple):
     ended: bool
 
 
-def proved(text: str) -> DirectoryToken | None:
-    """The token that `text` is, alive or not; None when no such secret was ever issued."""
-    shape = tokens.parse(text)
-    if shape is None or shape.brand != tokens.DEPROVISIONING:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(LOOKUP, [shape.kid])
-        row = cursor.fetchone()
-    token = DirectoryToken(*row) if row else None
-    digest = bytes(token.digest) if token else tokens.NOBODY
-    good = tokens.verify(text, digest, token.pepper_id if token else tokens.newest_pepper())
-    if token is None or not good:
-        return None
-    if token.pepper_id != tokens.newest_pepper():
-        _upgrade(text, shape.kid, token.pepper_id)
-    return token
-
-
-def _upgrade(text: str, kid: str, was: int) -> None:
-    """Keep the digest under the newest pepper, so that an old one can leave the ring."""
-    newest = tokens.newest_pepper()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tenancy_deprovisioning_upgrade(%s, %s::smallint, %s, %s::smallint)",
-            [kid, was, tokens.digest(text, newest), newest],
-        )
+KIND: Final = Kind(tokens.DEPROVISIONING, DirectoryToken, LOOKUP, "tenancy_deprovisioning_upgrade")
 
 
 def _exposed(text: str) -> Exposed | None:
-    token = proved(text)
+    token = KIND.proved(text)
     if token is None:
         return None
     return Exposed("directory token", token.id, token.name, token.tenant_id)
@@ -93,7 +69,7 @@ class DirectoryTokens(ManagementTokens):
         shape = tokens.parse(text)
         if shape is not None and shape.brand == tokens.MANAGEMENT:
             return super().authenticate(request)
-        token = proved(text)
+        token = KIND.proved(text)
         if token is None or token.ended:
             note_refused(request, shape, token.tenant_id if token else None)
             raise AuthenticationFailed

@@ -20,14 +20,10 @@ from tests.pages.app import PASSWORD, Someone, Visitor, code_of, member_of, some
 from tests.pages.browser import Browser, Page, staff
 from tests.pages.test_sessions import key_of
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 FACTOR, MISSING = "/admin/security/factor/", "/admin/login/factor/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def waive(cast: Cast) -> None:

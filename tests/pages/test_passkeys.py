@@ -18,17 +18,13 @@ from tests.pages.browser import Page
 from tests.pages.test_frame import FILES, FIRST_LOAD, weight
 from tests.tenancy.holder import Holder, holder
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 HOME = "/admin/security/"
 NEW = HOME + "passkeys/new/"
 ALONE, CODE, SECOND = "/admin/login/passkey/", "/admin/login/code/", "/admin/login/code/passkey/"
 HOST = {"HTTP_HOST": "localhost:8000"}
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

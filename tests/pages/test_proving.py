@@ -14,15 +14,11 @@ from tests.keys.events import events_of
 from tests.pages.app import PASSWORD, Someone, Visitor, member_of, someone
 from tests.pages.browser import Browser, Page, prove
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 PROVE = "/admin/security/prove/"
 NEW = "/admin/new/tenant/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -16,17 +16,13 @@ from tests.cast import OPERATOR, Cast
 from tests.keys.events import events_of
 from tests.pages.app import PASSWORD, Someone, Visitor, member_of, someone
 from tests.pages.browser import Page, staff
-from tests.tenancy.test_signing_in import at_once
+from tests.races import at_once
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 Db = psycopg.Connection[Any]
 FORGOT = "/admin/login/forgot/"
 NEW = "another quite long sentence"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -274,7 +270,7 @@ def test_links_die_when_the_password_is_changed_otherwise(sol: Someone, way: str
 
 def test_of_three_that_choose_at_once_one_wins(mika: Someone) -> None:
     path = link_for(mika)
-    statuses = at_once(3, lambda: Visitor().post(path, {"password": NEW}).status)
+    statuses = at_once(*[lambda: Visitor().post(path, {"password": NEW}).status] * 3)
     assert sorted(statuses) == [302, 404, 404]
 
 

@@ -20,6 +20,8 @@ from tests.pages.app import PASSWORD, Someone, Visitor, code_of, someone
 from tests.pages.browser import Browser, Page, staff
 from tests.pages.test_sessions import change_app, change_password, key_of, renew
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 HOME = "/admin/security/"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -27,12 +29,6 @@ EDGE = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0"
 )
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -13,15 +13,11 @@ from tests.cast import OPERATOR
 from tests.pages.app import PASSWORD, Someone, Visitor, code_of, someone
 from tests.pages.browser import Page
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 NEW = "another quite long sentence"
 HOME = "/admin/security/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

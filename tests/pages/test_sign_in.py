@@ -20,14 +20,10 @@ from tests.cast import OPERATOR
 from tests.pages.app import PASSWORD, Someone, Visitor, someone
 from tests.pages.browser import Browser, Page, staff
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 CODE, RECOVERY = "/admin/login/code/", "/admin/login/recovery/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -11,14 +11,10 @@ from portal.core import configuration
 from portal.tenancy.scope import platform_scope
 from tests.pages.app import PASSWORD, Someone, Visitor, new_address, someone
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 CODE, RECOVERY = "/admin/login/code/", "/admin/login/recovery/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from tests.pages.app import Someone, Visitor, code_of, member_of, someone
 from tests.pages.browser import session_of, staff
 from tests.pages.test_sessions import key_of
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 NEW = "another quite long sentence"
 WAYS = (
@@ -36,12 +38,6 @@ KINDS = ("platform", "member", "waived", "platform-none", "member-none", "waived
 """`-none`: without a second factor of their own, because it was waived when they set up."""
 ALONE = "waived-none"
 """The one kind that a password alone lets in."""
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def person_of(kind: str, cast: Cast) -> Someone:

@@ -22,15 +22,11 @@ from tests.sso.conftest import address_in
 from tests.sso.provider import Idp
 from tests.tenancy.holder import Holder, holder
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 RULE = "rule that people come through the provider"
 THROUGH = "Sign in through Head office"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

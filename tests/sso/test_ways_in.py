@@ -22,13 +22,9 @@ from tests.sso.conftest import Acme
 from tests.sso.provider import Idp
 from tests.sso.test_platform import sign_in
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 NOT_MFA: tuple[Any, ...] = (None, [], ["pwd"], "mfa", ["otp"])
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Any) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def tie(who: Someone, idp: Idp) -> None:

@@ -1,7 +1,5 @@
 """Invitations to a tenant: who may make them, what they tell, and that each works once."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +30,7 @@ from portal.tenancy.tenants import resume_tenant, suspend_tenant
 from tests.cast import OPERATOR, Cast, person
 from tests.keys.events import events_of
 from tests.pages.browser import staff
+from tests.races import outcomes
 
 Db = psycopg.Connection[Any]
 
@@ -272,40 +271,18 @@ def test_too_many_mails_wait(acme: Cast) -> None:
     assert invite(acme, address()), "others are not held back"
 
 
-def at_once(*acts: Callable[[], Any]) -> list[str]:
-    """What acts that begin at the same moment come to."""
-    begin, told = threading.Barrier(len(acts)), list[str]()
-
-    def one(act: Callable[[], Any]) -> None:
-        begin.wait()
-        try:
-            act()
-            told.append("done")
-        except Refusal as refusal:
-            told.append(str(refusal.code))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=one, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(told)
-
-
 def test_of_two_who_accept_at_once_one_does(acme: Cast) -> None:
     for _ in range(5):
         who = staff("Mika", "")
         invitation = invite(acme, who.email)
-        told = at_once(*[lambda i=invitation, w=who: accept(i, w)] * 3)
+        told = outcomes(*[lambda i=invitation, w=who: accept(i, w)] * 3)
         assert told == ["NOT_FOUND", "NOT_FOUND", "done"]
 
 
 def test_of_two_who_invite_at_once_one_does(acme: Cast) -> None:
     for _ in range(3):
         email = address()
-        assert at_once(*[lambda e=email: invite(acme, e)] * 2) == ["CONFLICT", "done"]
+        assert outcomes(*[lambda e=email: invite(acme, e)] * 2) == ["CONFLICT", "done"]
         assert open_ones(acme).count(email) == 1
 
 
@@ -314,7 +291,7 @@ def test_an_inviter_who_is_demoted_at_that_moment_brings_nobody_in_later(acme: C
         bo, acting = person(acme.tenant, "Bo", "owner")
         who = staff("Mika", "")
         invitation = invite(acme, who.email, "owner", acting)
-        told = at_once(
+        told = outcomes(
             lambda i=invitation, w=who: accept(i, w),  # type: ignore[misc]  # bound now
             lambda m=bo.id: change_role(  # type: ignore[misc]  # bound now
                 actor=OPERATOR, tenant_id=acme.tenant.id, membership_id=m, role="viewer"

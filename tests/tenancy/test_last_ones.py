@@ -1,12 +1,10 @@
 """The last security admin and a tenant's last owner stay, also when two go at once."""
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 
 from portal.core.refusals import Refusal
 from portal.tenancy.memberships import change_role, disable_membership
@@ -20,31 +18,10 @@ from portal.tenancy.people import (
 from portal.tenancy.scope import platform_scope, tenant_scope
 from tests.cast import OPERATOR, Cast, person
 from tests.keys.events import events_of
+from tests.races import outcomes
 
 Db = psycopg.Connection[Any]
 ROUNDS = 10
-
-
-def together(*acts: Callable[[], Any]) -> list[str]:
-    """What acts that begin at the same moment come to: "done" or a Refusal's code."""
-    begin, told = threading.Barrier(len(acts)), list[str]()
-
-    def one(act: Callable[[], Any]) -> None:
-        begin.wait()
-        try:
-            act()
-            told.append("done")
-        except Refusal as refusal:
-            told.append(str(refusal.code))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=one, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(told)
 
 
 @pytest.fixture
@@ -96,7 +73,7 @@ def test_of_the_last_two_security_admins_one_stays(
 ) -> None:
     for _ in range(ROUNDS):
         one, other = admins()
-        assert together(first(one), second(other)) == ["CONFLICT", "done"]
+        assert outcomes(first(one), second(other)) == ["CONFLICT", "done"]
         assert active_admins() == 1
 
 
@@ -159,7 +136,7 @@ def test_of_the_last_two_owners_one_stays(acme: Cast, demoted: bool) -> None:
     at: dict[str, Any] = {"actor": OPERATOR, "tenant_id": acme.tenant.id}
     for _ in range(ROUNDS):
         bo = person(acme.tenant, "Bo", "owner")[0].id
-        told = together(
+        told = outcomes(
             lambda bo=bo: disable_membership(**at, membership_id=bo, reason="x"),  # type: ignore[misc]  # bound now
             (lambda: change_role(**at, membership_id=ada, role="viewer"))
             if demoted

@@ -41,15 +41,11 @@ from tests.pages.app import PASSWORD, code_of, someone
 from tests.pages.browser import session_of, staff
 from tests.tenancy.holder import HERE, Holder, holder, visitor
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 Db = psycopg.Connection[Any]
 THERE = "t" * 32
 Lies = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Any, owner_db: Db) -> None:
-    owner_db.execute("DELETE FROM tenancy_tries")
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import gzip
 import re
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,10 @@ import pytest
 import segno
 import time_machine
 from django.contrib.auth import password_validation
-from django.db import connection
 
 from portal.core.clock import now
 from portal.core.ids import base62
-from portal.core.refusals import Faults, Refusal
+from portal.core.refusals import Faults
 from portal.core.sealing import SealBroken, open_sealed
 from portal.tenancy.models import Invitation, Person, RecoveryCode, Totp
 from portal.tenancy.scope import platform_scope
@@ -38,29 +35,9 @@ from portal.tenancy.signing_in.throttling import Bucket, Rate, give_back, second
 from portal.tenancy.tasks import forget_sign_ins
 from tests.cast import OPERATOR
 from tests.pages.browser import staff
+from tests.races import at_once
 
 Db = psycopg.Connection[Any]
-
-
-def at_once(count: int, act: Callable[[], Any]) -> list[Any]:
-    """What `count` threads get that begin together; a Refusal by its code."""
-    together, told = threading.Barrier(count), list[Any]()
-
-    def one() -> None:
-        together.wait()
-        try:
-            told.append(act())
-        except Refusal as refusal:
-            told.append(refusal.code)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=one) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return told
 
 
 @pytest.mark.parametrize(
@@ -178,7 +155,7 @@ def test_a_password_is_the_same_however_a_keyboard_spells_it(settings: Any) -> N
 
 def test_tries_are_counted_exactly_however_many_come_at_once() -> None:
     bucket = Bucket(Rate(60, 5), base62(12))
-    waits = at_once(20, lambda: seconds_to_wait(bucket))
+    waits = at_once(*[lambda: seconds_to_wait(bucket)] * 20)
     assert waits.count(0) == 5
     assert all(0 < wait <= 60 for wait in waits if wait)
 
@@ -205,8 +182,8 @@ def test_tries_name_nobody_and_are_forgotten(owner_db: Db) -> None:
 def test_of_links_that_are_made_at_once_one_stays_open(owner_db: Db) -> None:
     owner_db.execute("UPDATE tenancy_person SET platform_role = '' WHERE password NOT LIKE '!%'")
     ada = staff("Ada", "")
-    at_once(5, lambda: invite_first(actor=OPERATOR))
-    at_once(5, lambda: invite_person(actor=OPERATOR, person_id=ada.id))
+    at_once(*[lambda: invite_first(actor=OPERATOR)] * 5)
+    at_once(*[lambda: invite_person(actor=OPERATOR, person_id=ada.id)] * 5)
     with platform_scope("a test"):
         open_ = Invitation.objects.filter(used_at__isnull=True, expires_at__gt=now())
         assert open_.filter(person=None).count() == 1

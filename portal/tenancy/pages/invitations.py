@@ -24,10 +24,10 @@ from portal.tenancy.pages.list_page import ListPage
 from portal.tenancy.pages.lists import Column, Filter, Listing
 from portal.tenancy.pages.management_tokens import tenant_of
 from portal.tenancy.pages.member_list import ROLE
-from portal.tenancy.pages.members import ROLES
+from portal.tenancy.pages.members import ROLES, ForTenant
 from portal.tenancy.pages.once import AlreadySent, once_only, token
 from portal.tenancy.pages.turning import TurnPage
-from portal.tenancy.pages.writing import WritingPage, tell
+from portal.tenancy.pages.writing import tell
 from portal.tenancy.permission import found
 from portal.tenancy.signing_in.throttling import Wait
 
@@ -95,7 +95,7 @@ class InviteForm(Form):
     role = forms.CharField(label="Role", required=False, widget=forms.Select(choices=ROLES))
 
 
-class Invite(WritingPage):
+class Invite(ForTenant):
     """`/t/<slug>/members/invite/`."""
 
     needs = "members:read"
@@ -103,15 +103,6 @@ class Invite(WritingPage):
     section = "members"
     template = "tenancy/invite.html"
     form_class = InviteForm
-
-    def find(self, **kwargs: Any) -> None:
-        self.tenant = tenant_of(kwargs["slug"])
-
-    def aim(self) -> tuple[Target, str | None]:
-        return Target("tenant", self.tenant.id, self.tenant.slug), self.tenant.id
-
-    def initial(self) -> dict[str, Any]:
-        return {"email": self.request.GET.get("email", "")[:254], "role": "developer"}
 
     def form(self, data: Any = None) -> Form:
         form = super().form(data)

@@ -51,14 +51,8 @@ class RoleForm(Form):
     role = forms.CharField(label="Role", required=False, widget=forms.Select(choices=ROLES))
 
 
-class AddMember(WritingPage):
-    """`/admin/tenants/<slug>/members/new/`."""
-
-    needs = "people:read"
-    changes = "tenants:write"
-    section = "tenants"
-    template = "tenancy/member_new.html"
-    form_class = MemberForm
+class ForTenant(WritingPage):
+    """A page that gives somebody a role in the tenant of its address."""
 
     def find(self, **kwargs: Any) -> None:
         self.tenant = tenant_of(kwargs["slug"])
@@ -68,6 +62,16 @@ class AddMember(WritingPage):
 
     def initial(self) -> dict[str, Any]:
         return {"email": self.request.GET.get("email", "")[:254], "role": "developer"}
+
+
+class AddMember(ForTenant):
+    """`/admin/tenants/<slug>/members/new/`."""
+
+    needs = "people:read"
+    changes = "tenants:write"
+    section = "tenants"
+    template = "tenancy/member_new.html"
+    form_class = MemberForm
 
     def context(self) -> dict[str, Any]:
         return {**super().context(), "tenant": self.tenant, "once": token(self.request)}
